@@ -1,8 +1,9 @@
 """Starts and stops the parts of the server in order; ``server.wiring`` builds them.
 
 Start: the quick checks, the ledger, the gRPC port (health says NOT_SERVING), the port of the metrics, the analysts'
-endpoint, the housekeeping, Ray and the workers, the experiments, the alerts, the job runner. Then health says SERVING,
-the heavy part of the housekeeping and the web console start, and one line goes to standard output.
+endpoint, the housekeeping, Ray and the workers, the weights that an operator chose for speech, the experiments, the
+alerts, the job runner. Then health says SERVING, the heavy part of the housekeeping and the web console start, and one
+line goes to standard output.
 Stop, on SIGTERM or SIGINT: new calls are refused, streams end with a status, running jobs finish or are kept, then
 the parts stop in reverse order.
 
@@ -16,7 +17,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,9 @@ OWNER_ALONE = 0o077
 USUAL_START_S = 60
 """What the first line of the log tells an operator; most of it is the start of Ray and of the workers."""
 
+FIRST_CHANGE_S = 60.0
+"""How long the start waits for chosen weights with which Ray did not come up."""
+
 JOBS_STOP_S = 3.5
 """How long jobs may take to stop. With the time that Ray needs, the server ends within ten seconds."""
 
@@ -63,7 +67,8 @@ def run(settings: Settings, fetch_weights: Callable[[], None] = lambda: None) ->
     end_reason = EndReason()
     try:
         check_settings(settings)
-        with opened(settings.ledger_path, settings.ledger.database) as ledgers:
+        together = settings.shared_dir is not None
+        with opened(settings.ledger_path, settings.ledger.database, together=together) as ledgers:
             check_ports(settings)
             if settings.ledger.database and settings.embedded_path.exists():
                 hint = "No erasure reaches it. Delete it, if `vestibule ledger copy` has copied it."
@@ -79,8 +84,7 @@ def run(settings: Settings, fetch_weights: Callable[[], None] = lambda: None) ->
 
 async def _serve(settings: Settings, ledgers: Ledgers, end_reason: EndReason) -> None:
     began = time.monotonic()
-    end_requested = asyncio.Event()
-    _install_signal_handlers(end_requested)
+    end_requested = requested_by_signal()
     async with AsyncExitStack() as stack:
         starting = asyncio.ensure_future(_start(settings, ledgers, stack))
         ending = asyncio.ensure_future(end_requested.wait())
@@ -104,9 +108,12 @@ async def _serve(settings: Settings, ledgers: Ledgers, end_reason: EndReason) ->
     log.info("ended")
 
 
-def _install_signal_handlers(end_requested: asyncio.Event) -> None:
+def requested_by_signal() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set."""
+    requested = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, end_requested.set)
+        asyncio.get_running_loop().add_signal_handler(number, requested.set)
+    return requested
 
 
 async def _start(settings: Settings, ledgers: Ledgers, stack: AsyncExitStack) -> tuple[str, str, str]:
@@ -125,6 +132,9 @@ async def _start(settings: Settings, ledgers: Ledgers, stack: AsyncExitStack) ->
     if components.scan is not None:
         await components.scan.start()
         _in_background(stack, components.scan.watch())
+    if components.relay is not None:
+        components.relay.start()
+        stack.push_async_callback(components.relay.close)
     swept = await components.uploads.sweep()
     await components.grpc_server.start()
     stack.push_async_callback(components.grpc_server.stop, 0.0)
@@ -143,9 +153,14 @@ async def _start(settings: Settings, ledgers: Ledgers, stack: AsyncExitStack) ->
     await asyncio.to_thread(components.analysts.start)
     stack.push_async_callback(asyncio.to_thread, components.analysts.stop)
     _in_background(stack, components.housekeeping.run())
+    components.cluster.speech_models = await components.speech_models.at_start()
     await components.cluster.start(on_step)
     if folder := components.cluster.folder:
         log.info("ray_folder", folder=folder, in_state_folder=Path(folder).parent == settings.state_dir.absolute())
+    with suppress(TimeoutError):  # else it serves without them, and goes on trying
+        async with asyncio.timeout(FIRST_CHANGE_S):
+            await components.speech_models.follow()
+    _in_background(stack, components.speech_models.run())
     await components.start_experiments()
     for alerter in components.alerters:
         stack.callback(asyncio.create_task(alerter.run()).cancel)
@@ -165,10 +180,13 @@ async def _start(settings: Settings, ledgers: Ledgers, stack: AsyncExitStack) ->
 
 
 async def _report_health(components: Components) -> None:
-    await components.grpc_server.report_health(
-        lambda: components.cluster.ready and components.room.ok and not components.ledger.is_elsewhere,
-        components.worker_health,
-    )
+    def healthy() -> bool:
+        has_ledger = not components.ledger.is_elsewhere and (
+            components.membership is None or components.membership.joined
+        )
+        return components.cluster.ready and components.room.ok and has_ledger
+
+    await components.grpc_server.report_health(healthy, components.worker_health)
 
 
 def _in_background(stack: AsyncExitStack, work: Coroutine[object, object, None]) -> None:

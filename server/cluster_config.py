@@ -24,15 +24,21 @@ def cluster_config(settings: Settings) -> ClusterConfig:
         partial_weights=settings.speech.partial_weights,
         at_once=settings.speech.at_once,
     )
+    redaction = replace(
+        _worker(settings.redaction, settings.redaction.device),
+        engine=settings.redaction.engine,
+        weights=settings.redaction.ner_weights,
+    )
     return ClusterConfig(
         speech=speech,
         vision=_worker(settings.vision, settings.vision.device),
-        redaction=replace(_worker(settings.redaction, settings.redaction.device), engine=settings.redaction.engine),
+        redaction=redaction,
         weights_dir=str(settings.weights_dir),
         state_key_path=str(settings.state_key_path),
-        installation=load_or_create_installation_id(settings.state_dir),
+        installation=load_or_create_installation_id(settings.keys_dir),
         state_dir=str(settings.state_dir),
         address=settings.ray.address,
+        shared=settings.shared_dir is not None,
         allow_no_token=settings.ray.allow_no_token,
         dashboard=settings.ray.dashboard,
         dashboard_port=settings.ray.dashboard_port,
@@ -59,6 +65,8 @@ def trace_export(settings: Settings) -> TraceExport:
 def _worker(settings: WorkerSettings, device: str) -> WorkerConfig:
     return WorkerConfig(
         replicas=settings.replicas,
+        most_replicas=settings.most_replicas,
+        ongoing_per_replica=settings.ongoing_per_replica,
         cpus=settings.cpus,
         gpus=settings.gpus,
         threads=settings.threads,

@@ -73,10 +73,13 @@ class Housekeeping:
 
     async def round(self) -> None:
         """End idle sessions, and delete media and audio that is no longer needed."""
-        abandoned = await self._sessions.abandon_idle(self._idle_s, self._streams.session_ids)
+        now = self._clock()
+        elsewhere = await self._ledger.read(lambda cursor: stream_rows.held(cursor, now))
+        busy = self._streams.session_ids.union(elsewhere.values())
+        abandoned = await self._sessions.abandon_idle(self._idle_s, busy)
         deleted = await self._uploads.sweep()
         for stream_id in await self._old_logs():
-            if stream_id not in self._streams.ids and await self._stale(stream_id):
+            if stream_id not in self._streams.ids and stream_id not in elsewhere and await self._stale(stream_id):
                 deleted += await asyncio.to_thread(self._spool.delete_log, stream_id)
         if abandoned or deleted:
             log.info("housekeeping", sessions_abandoned=abandoned, spool_files_deleted=deleted)
@@ -96,15 +99,13 @@ class Housekeeping:
             return True
         if not row.open:
             return True
-        if row.update_time >= before:
+        if row.update_time >= before or (row.held_until is not None and row.held_until > self._clock()):
             return False
         next_offset = await asyncio.to_thread(self._log_bytes, stream_id)
 
         def close(cursor: Cursor) -> bool:
-            if stream_rows.get(cursor, stream_id).update_time >= before:
-                return False
-            stream_rows.close(cursor, stream_id, self._clock(), next_offset)
-            return True
+            now = self._clock()
+            return stream_rows.close(cursor, stream_id, now, next_offset, holder=row.holder, idle_since=before)
 
         # A client that resumes it from now on reads the row after this write.
         return stream_id not in self._streams.ids and await self._ledger.write(close)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +15,12 @@ from typing import Final
 
 from models.errors import InvalidInput, Unavailable
 from models.reasons import Reason
+from models.weights.uses import check_uses
 from ray_tasks.resources import check_fit, most_cpus, most_gpus
 from server.experiments.loader import load_experiments
 from server.funnel.texts import load_texts
 from server.ledger.types import utc_now
+from server.runtime.exclusive_file import require_locks
 from server.runtime.folders import make_folder, make_private_folder, refuse_unfinished_restore
 from server.runtime.installation import ID_FILE, load_or_create_installation_id
 from server.settings import Settings, ray_token_is_turned_off
@@ -52,20 +54,39 @@ def check_settings(settings: Settings) -> None:
     Raises:
         InvalidInput: PLAINTEXT_REFUSED, AUTH_SETTINGS_INVALID, ADDRESS_INVALID, RAY_WITHOUT_TOKEN, POLICY_INVALID,
             EXPERIMENTS_INVALID, REPORT_TEXTS_INVALID, WORKERS_DO_NOT_FIT, FOLDER_UNUSABLE, FOLDER_SHARED,
-            INSTALLATION_ID_INVALID, or a reason that begins with TLS.
+            INSTALLATION_ID_INVALID, LEDGER_NOT_SHARED, or a reason that begins with TLS.
+        WeightsError: WEIGHTS_OF_ANOTHER_KIND, WEIGHTS_UNAVAILABLE, WEIGHTS_INVALID.
         Conflict: RESTORE_UNFINISHED.
     """
     for check in (*SETTINGS_CHECKS, certificate_of_port, certificate_of_console):
         check(settings)
+    make_own_folders(settings)
+    if settings.shared_dir is not None:
+        make_private_folder(settings.shared_dir, "VESTIBULE_SHARED_DIR", ID_FILE)
+        load_or_create_installation_id(settings.shared_dir)
+        require_locks(settings.shared_dir, "VESTIBULE_SHARED_DIR")
+    make_folder(settings.pictures_dir, "VESTIBULE_DATA_DIR" if settings.shared_dir is None else "VESTIBULE_SHARED_DIR")
+
+
+def make_own_folders(settings: Settings) -> None:
+    """Make the two folders that one process alone uses.
+
+    Raises:
+        InvalidInput: FOLDER_UNUSABLE, FOLDER_SHARED or INSTALLATION_ID_INVALID.
+        Conflict: RESTORE_UNFINISHED.
+    """
     refuse_unfinished_restore(settings.data_dir, settings.state_dir)
     make_private_folder(settings.data_dir, "VESTIBULE_DATA_DIR", settings.ledger_path.name)
     make_private_folder(settings.state_dir, "VESTIBULE_STATE_DIR", ID_FILE)
-    make_folder(settings.pictures_dir, "VESTIBULE_DATA_DIR")
     load_or_create_installation_id(settings.state_dir)
 
 
-def check_ports(settings: Settings) -> None:
+def check_ports(settings: Settings, parts: Container[str] | None = None) -> None:
     """Refuse a start while another process, or another part of the server, has one of the ports.
+
+    Args:
+        settings: Have the ports.
+        parts: Those that will listen, by ``ListenAddress.name``; None for all.
 
     Raises:
         Unavailable: ADDRESS_IN_USE.
@@ -73,7 +94,8 @@ def check_ports(settings: Settings) -> None:
     """
     with ExitStack() as held:
         for wanted in listen_addresses(settings):
-            held.enter_context(bound(wanted))
+            if parts is None or wanted.name in parts:
+                held.enter_context(bound(wanted))
 
 
 def checked_policies(path: Path | None) -> str:
@@ -200,15 +222,31 @@ def certificate_of_console(settings: Settings) -> Expiry | None:
     return None if files is None else check_files(read_files(*files), utc_now(), files[1])
 
 
+def check_shared_folder(settings: Settings) -> None:
+    """Refuse to share files while the ledger is not shared.
+
+    Raises:
+        InvalidInput: LEDGER_NOT_SHARED.
+    """
+    if settings.shared_dir is not None and not settings.ledger.database:
+        raise InvalidInput(
+            "VESTIBULE_SHARED_DIR is for several servers, and only one can use the embedded ledger.",
+            reason=Reason.LEDGER_NOT_SHARED,
+            hint="Set VESTIBULE_LEDGER__URL, or leave VESTIBULE_SHARED_DIR empty.",
+        )
+
+
 SETTINGS_CHECKS: Final[tuple[Callable[[Settings], object], ...]] = (
     lambda settings: check_address(settings.address, allow_plaintext=settings.allow_plaintext or settings.tls.enabled),
     check_development_secret,
     check_console,
     check_token_of_ray,
     lambda settings: checked_policies(settings.redaction.policy_file),
+    lambda settings: check_uses(settings.speech.names, settings.redaction.ner_weights, settings.weights_dir),
     lambda settings: load_experiments(settings.experiments.file, settings.idle_session_s),
     lambda settings: load_texts(settings.funnel_report.texts),
     check_workers,
+    check_shared_folder,
 )
 """What must hold of the settings and of the files that they name, but those of TLS. Each raises what is wrong."""
 

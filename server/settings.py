@@ -25,6 +25,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from server.runtime.processor import has_avx512
 from server.setting_groups import (
     Address,
     AlertSettings,
@@ -83,8 +84,13 @@ class Settings(BaseSettings):
         SecretStr(""), description="Bearer token of the metrics; empty generates one into the state folder."
     )
     cache_dir: Path = Field(platformdirs.user_cache_path("vestibule"), description="Weights.")
-    data_dir: Path = Field(platformdirs.user_data_path("vestibule"), description="The ledger and redacted pictures.")
+    data_dir: Path = Field(platformdirs.user_data_path("vestibule"), description="Ledger or mirror, redacted pictures.")
     state_dir: Path = Field(platformdirs.user_state_path("vestibule"), description="Spool, keys, tokens and logs.")
+    shared_dir: Empty[Path] = Field(
+        None,
+        description="Folder that several servers of one PostgreSQL share. It then holds the spool, the keys and the "
+        "redacted pictures. Empty: one server at a time uses the ledger.",
+    )
     secrets_dir: Empty[Path] = Field(
         None, description="Folder with a file for each secret, called as its variable; the environment wins over it."
     )
@@ -179,17 +185,22 @@ class Settings(BaseSettings):
     @property
     def spool_dir(self) -> Path:
         """Encrypted media that still wait for a worker."""
-        return self.state_dir / "spool"
+        return self.keys_dir / "spool"
+
+    @property
+    def keys_dir(self) -> Path:
+        """The keys that all servers of one ledger must have, the end of its audit and its id."""
+        return self.shared_dir or self.state_dir
 
     @property
     def pictures_dir(self) -> Path:
         """Redacted pictures."""
-        return self.data_dir / "pictures"
+        return (self.shared_dir or self.data_dir) / "pictures"
 
     @property
     def state_key_path(self) -> Path:
         """Key of the sealed state of streams. Workers read it; the server never does."""
-        return self.state_dir / "workers" / "carry.key"
+        return self.keys_dir / "workers" / "carry.key"
 
     @property
     def upstream(self) -> LlmSettings:
@@ -298,7 +309,7 @@ def prepare_process() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    if _has_avx512(Path("/proc/cpuinfo")):
+    if has_avx512(Path("/proc/cpuinfo")):
         os.environ.setdefault("CT2_FORCE_CPU_ISA", "AVX512")
 
 
@@ -312,17 +323,3 @@ def prepare_sound() -> None:
     folders = [Path(root) / "alsa-lib" for root in (f"/usr/lib/{multiarch}", "/usr/lib64", "/usr/lib")]
     os.environ.setdefault("ALSA_CONFIG_DIR", "/usr/share/alsa")
     os.environ.setdefault("ALSA_PLUGIN_DIR", str(next(filter(Path.is_dir, folders), folders[-1])))
-
-
-_AVX512 = {"avx512f", "avx512cd", "avx512vl", "avx512bw", "avx512dq"}
-"""What CTranslate2's AVX-512 code is compiled for."""
-
-
-def _has_avx512(cpuinfo: Path) -> bool:
-    """Whether the processor has every instruction that CTranslate2 would use; False where Linux does not say so."""
-    try:
-        text = cpuinfo.read_text(encoding="utf-8")
-    except OSError:
-        return False
-    flags = next((line for line in text.splitlines() if line.startswith("flags")), "")
-    return set(flags.split()) >= _AVX512

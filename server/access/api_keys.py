@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -56,9 +56,13 @@ def hash_of(secret: str) -> str:
 
 
 class ApiKeys:
-    """All keys of a ledger, which has one writer: what is in memory is what holds.
+    """All keys of a ledger. What is in memory is what holds.
 
-    Call ``load`` before the first use. Each change is a row of the audit, in the same transaction.
+    Call ``load`` before the first use, and again when another server may have changed keys. Each change is a row of the
+    audit, in the same transaction.
+
+    Attributes:
+        on_change: Called after a key was made, rotated or revoked.
     """
 
     def __init__(self, ledger: Ledger, clock: Clock, audit: AuditTrail) -> None:
@@ -68,10 +72,19 @@ class ApiKeys:
         self._rows: dict[str, ApiKeyRow] = {}
         self._operator_key_id = ""
         self._writes: set[asyncio.Task[None]] = set()
+        self._changes = 0
+        self.on_change: Callable[[], None] = lambda: None
 
     async def load(self) -> None:
         """Read all keys from the ledger."""
-        self._rows = {row.id: row for row in await self._ledger.read(api_keys.list_keys)}
+        changes = -1
+        while changes != self._changes:  # a key that was revoked here meanwhile must not come back
+            changes = self._changes
+            rows = await self._ledger.read(api_keys.list_keys)
+        known = self._rows
+        self._rows = {row.id: _used_last(row, known.get(row.id)) for row in rows}
+        if self._operator_key_id:
+            self._rows[self._operator_key_id] = known[self._operator_key_id]
 
     def accept_operator_key(self, key: str) -> None:
         """Accept the generated key of the state folder, from this machine only.
@@ -127,9 +140,12 @@ class ApiKeys:
         """Make sure that a key that was verified before is still valid.
 
         Raises:
-            Unauthenticated: CREDENTIALS_EXPIRED or CREDENTIALS_REVOKED.
+            Unauthenticated: CREDENTIALS_EXPIRED or CREDENTIALS_REVOKED; or the ledger has it no more.
         """
-        self._check(self._rows[key_id])
+        row = self._rows.get(key_id)
+        if row is None:  # the ledger is another one, such as a restored backup
+            raise Unauthenticated("The credential is not valid.")
+        self._check(row)
 
     async def create(
         self, *, client_id: str, scopes: Collection[Scope], label: str, expire_time: datetime | None
@@ -158,7 +174,7 @@ class ApiKeys:
             self._audit.append(cursor, entry)
 
         await self._ledger.write(write)
-        self._rows[key_id] = row
+        self._changed(row)
         return row, written(key_id, secret)
 
     def list_keys(self, *, include_closed: bool) -> list[ApiKeyRow]:
@@ -185,7 +201,7 @@ class ApiKeys:
             return api_keys.set_times(cursor, key_id, revoke_time=now)
 
         row = await self._ledger.write(write)
-        self._rows[key_id] = row
+        self._changed(row)
         return row
 
     async def rotate(self, key_id: str, grace: timedelta) -> tuple[ApiKeyRow, str]:
@@ -225,13 +241,18 @@ class ApiKeys:
             return api_keys.set_times(cursor, key_id, expire_time=ends), new
 
         old, new = await self._ledger.write(write)
-        self._rows |= {old.id: old, new.id: new}
+        self._changed(old, new)
         return new, written(new_id, secret)
 
     async def drain(self) -> None:
         """Wait until the times of the last use are stored."""
         while self._writes:
             await asyncio.wait(self._writes)
+
+    def _changed(self, *rows: ApiKeyRow) -> None:
+        self._rows |= {row.id: _used_last(row, self._rows.get(row.id)) for row in rows}
+        self._changes += 1
+        self.on_change()
 
     def _closed(self, row: ApiKeyRow) -> bool:
         return row.revoke_time is not None or (row.expire_time is not None and row.expire_time <= self._clock())
@@ -256,6 +277,12 @@ class ApiKeys:
             await self._ledger.write(lambda cursor: api_keys.set_last_use(cursor, key_id, now))
         except VestibuleError as error:
             log.warning("last_use_not_stored", key=key_id, **describe(error))
+
+
+def _used_last(row: ApiKeyRow, known: ApiKeyRow | None) -> ApiKeyRow:
+    """The row with the later one of two times of its last use: the ledger may not have this server's yet."""
+    used = [each.last_use_time for each in (row, known) if each and each.last_use_time]
+    return replace(row, last_use_time=max(used, default=None))
 
 
 def _check_new(client_id: str, scopes: Collection[Scope]) -> None:

@@ -28,7 +28,7 @@ class AuditBook:
     """Everything about the audit of one ledger.
 
     Args:
-        state_dir: Holds the key and the head.
+        state_dir: The folder of the key and the head; see ``Settings.keys_dir``.
         version: Of the server.
         admit: Raises while a disk lacks room; decisions about access are then counted, and written later.
 

@@ -1,4 +1,4 @@
-"""Keeps the end of the audit's chain in the state folder, so that rows which are cut off at the end are missed.
+"""Keeps the end of the audit's chain beside its key, so that rows which are cut off at the end are missed.
 
 The chain itself cannot tell: without its last rows it is a shorter chain that is whole. The head is kept a second after
 a row was added, and when the server stops. A start that finds another chain than the kept one adds a row that says so.
@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from models.errors import VestibuleError
-from models.private_files import make_private_folder, write_atomically
+from models.private_files import make_private_folder, open_private, write_atomically
 from server.access.audit import AuditAction, AuditEntry, AuditTrail, Outcome, head_seal
 from server.access.caller import INTERNAL
 from server.ledger import audit as rows
@@ -23,11 +25,15 @@ from server.ledger.audit import START, AuditPosition
 from server.ledger.columns import Cursor
 from server.ledger.transactional import Ledger
 from server.observability.log import describe, get_logger
+from server.runtime.exclusive_file import locked
 
 log = get_logger("audit")
 
 HEAD_FILE: Final = "audit.head"
 KEEP_EVERY_S: Final = 1.0
+LOCK_WAIT_S: Final = 30.0
+"""A start holds the lock for a write of the ledger."""
+_LOOK_S: Final = 0.05
 
 
 def read_head(state_dir: Path, key: bytes) -> AuditPosition | None:
@@ -41,11 +47,45 @@ def read_head(state_dir: Path, key: bytes) -> AuditPosition | None:
     return position if sealed else None
 
 
-def write_head(state_dir: Path, key: bytes, position: AuditPosition) -> None:
-    """Keep a head, durably."""
+def write_head(state_dir: Path, key: bytes, position: AuditPosition, *, later: bool = False) -> None:
+    """Keep a head, durably. Servers that share the folder do so one after the other.
+
+    Args:
+        state_dir: The folder.
+        key: Of the chain.
+        position: The head.
+        later: Whether to leave a head that is kept already and comes later in the chain: another server wrote it.
+
+    Raises:
+        OSError: As ``lock_head``.
+    """
+    with lock_head(state_dir):
+        _write_locked(state_dir, key, position, later=later)
+
+
+def _write_locked(state_dir: Path, key: bytes, position: AuditPosition, *, later: bool) -> None:
     content = {"number": position.number, "hash": position.hash, "seal": head_seal(key, position)}
+    kept = read_head(state_dir, key) if later else None
+    if kept is None or kept.number <= position.number:
+        write_atomically(state_dir / HEAD_FILE, json.dumps(content).encode())
+
+
+def lock_head(state_dir: Path) -> IO[bytes]:
+    """Lock the head until the file that is returned is closed.
+
+    Raises:
+        OSError: Another server has it for too long, or the disk refuses.
+    """
     make_private_folder(state_dir)
-    write_atomically(state_dir / HEAD_FILE, json.dumps(content).encode())
+    lock = open(state_dir / f"{HEAD_FILE}.lock", "ab", opener=open_private)  # noqa: SIM115
+    give_up_at = time.monotonic() + LOCK_WAIT_S
+    while True:
+        if locked(lock):
+            return lock
+        if time.monotonic() > give_up_at:
+            lock.close()
+            raise TimeoutError("another server has the head of the audit locked")
+        time.sleep(_LOOK_S)
 
 
 @asynccontextmanager
@@ -98,7 +138,17 @@ class AuditHead:
         return read_head(self._state_dir, self._key)
 
     async def start(self) -> None:
-        """Record that the server starts, and before it that the chain does not fit the kept head, if so."""
+        """Record that the server starts, and before it that the chain does not fit the kept head, if so.
+
+        Servers that share the folder do so one after the other: between a row and its head the chain does not fit.
+
+        Raises:
+            OSError: As ``lock_head``.
+        """
+        with await asyncio.to_thread(lock_head, self._state_dir):
+            await self._start()
+
+    async def _start(self) -> None:
         kept = await asyncio.to_thread(lambda: self.kept)
         started = self._trail.entry(AuditAction.SERVER_STARTED, ("server", self._version), caller=INTERNAL)
 
@@ -115,7 +165,7 @@ class AuditHead:
         why, self._kept = await self._ledger.write(write)
         if why:
             log.error("audit_broken", why=why, kept_number=kept.number if kept else 0)
-        await self._write(self._kept)
+        await self._write(partial(_write_locked, later=not why), self._kept)
 
     async def run(self) -> None:
         """Keep the head until cancelled."""
@@ -141,7 +191,7 @@ class AuditHead:
             log.error("audit_broken", why="row_changed", kept_number=kept.number)
             return
         self._kept = end
-        await self._write(end)
+        await self._write(partial(write_head, later=True), end)
 
     async def stop(self) -> None:
         """Record that the server stops, and keep the last head."""
@@ -149,9 +199,9 @@ class AuditHead:
         await self._ledger.write(lambda cursor: self._trail.append(cursor, stopped))
         await self.keep()
 
-    async def _write(self, position: AuditPosition) -> None:
+    async def _write(self, write: Callable[[Path, bytes, AuditPosition], None], position: AuditPosition) -> None:
         try:
-            await asyncio.to_thread(write_head, self._state_dir, self._key, position)
+            await asyncio.to_thread(write, self._state_dir, self._key, position)
         except OSError as error:
             log.warning("audit_head_not_kept", error=type(error).__name__)
             self._trail.appended = True  # so that it is tried again

@@ -98,7 +98,12 @@ def dead_letter(cursor: Cursor, letter_id: str, caller: Caller) -> DeadLetterRow
 
 
 def note_participant(cursor: Cursor, session_id: str, caller: Caller) -> None:
-    """Note that a caller opened a session, spoke in it or uploaded to it; the server itself takes part in none."""
+    """Note that a caller opened a session, spoke in it or uploaded to it; the server itself takes part in none.
+
+    Raises:
+        NotFound: SESSION_NOT_FOUND, it was erased.
+    """
+    sessions.get(cursor, session_id)
     if caller != INTERNAL:
         participants.add(cursor, session_id, caller.subject)
 

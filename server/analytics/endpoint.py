@@ -74,8 +74,15 @@ class AnalystEndpoint:
         healthy = self._endpoint.alive
         return Component("quack", healthy, self._detail if healthy else "It is started again.")
 
-    def start(self) -> None:
-        """Listen, unless turned off. Blocking."""
+    def start(self, *, required: bool = False) -> None:
+        """Listen, unless turned off. Blocking.
+
+        Args:
+            required: Whether to raise what goes wrong.
+
+        Raises:
+            VestibuleError: See ``Supervisor.start``.
+        """
         delete_snapshots(self._snapshots)  # of a server that was killed
         settings = self._settings
         if not settings.enabled:
@@ -99,6 +106,8 @@ class AnalystEndpoint:
         except VestibuleError as error:
             self._detail = error.message
             log.error("quack_failed", **describe(error))
+            if required:
+                raise
             return
         self._endpoint = endpoint
         self._detail = f"Analysts attach on port {config.port} of loopback."

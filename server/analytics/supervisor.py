@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 
 import psutil
@@ -22,6 +23,7 @@ from server.analytics.snapshot import LedgerMark
 _MODULE = "server.analytics.endpoint_process"
 
 START_TIMEOUT_S = 60.0
+END_TIMEOUT_S = 5.0
 WATCH_S = 0.1
 MORE_BYTES = 256 * 1024 * 1024
 """What the process may need beyond the memory of queries: its code, and DuckDB's own structures."""
@@ -148,21 +150,32 @@ class _Running:
         self._ready = threading.Event()
         self._failure = "it ended"
         self._admitted_s = 0.0
+        self._others: list[psutil.Process] = []
         self._channel.send(asdict(config))
         self._thread = threading.Thread(target=self._answer, name="analysts-answer", daemon=True)
         self._thread.start()
 
     def wait_until_ready(self) -> str:
         """Wait until it listens; returns why it does not, empty when it does."""
-        return self._failure if self._ready.wait(START_TIMEOUT_S) else "it does not start"
+        if not self._ready.wait(START_TIMEOUT_S):
+            return "it does not start"
+        self._look_for_others()
+        return self._failure
 
     def kill(self) -> None:
-        """End the process, with the processes that it started."""
+        """End the process, with the process that it started, which may have the file of the ledger."""
+        self._look_for_others()
         self.process.kill()
         self.process.wait()
+        for other in self._others:
+            _end(other)
         self._thread.join(LAST_WORDS_S)  # it reads what the process said last, unless it waits for the ledger
         self._channel.close()
         self._thread.join()
+
+    def _look_for_others(self) -> None:
+        with suppress(psutil.Error):  # it has ended
+            self._others = psutil.Process(self.process.pid).children() or self._others
 
     def watch_until_end(self) -> str:
         """Watch the process until it ends or leaves its bounds; returns which, as a word for the log."""
@@ -207,6 +220,15 @@ class _Running:
             return asdict(self._mark())
         except (VestibuleError, OSError, TimeoutError):
             return None
+
+
+def _end(process: psutil.Process) -> None:
+    """Kill a process that is no child of this one, and wait until its files are closed."""
+    give_up_at = time.monotonic() + END_TIMEOUT_S
+    with suppress(psutil.NoSuchProcess):
+        process.kill()
+        while process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < give_up_at:
+            time.sleep(0.01)
 
 
 def _cpu_s(process: psutil.Process) -> float:

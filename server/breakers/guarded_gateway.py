@@ -17,7 +17,15 @@ from models.reasons import Reason
 from models.redaction.types import NO_SCOPE, Redaction, RedactionContext, RedactionScope
 from models.text import RawText
 from models.vision.types import RedactedPage
-from ray_tasks.types import EngineInfo, Gateway, RecordingResult, RecordingSource, SpeechStep, SpeechWindow
+from ray_tasks.types import (
+    EngineInfo,
+    Gateway,
+    RecordingResult,
+    RecordingSource,
+    SpeechModels,
+    SpeechStep,
+    SpeechWindow,
+)
 from server.breakers.client_pauses import ClientPauses
 from server.breakers.suspects import current_suspicion
 from server.breakers.types import BreakerState, Outcome
@@ -97,6 +105,14 @@ class GuardedGateway:
         """Redact a batch of texts."""
         with self._noted(REDACTION, context.scope):
             return await self._gateway.redact(texts, context, timeout_s=timeout_s)
+
+    async def use_speech_models(self, models: SpeechModels, *, timeout_s: float) -> None:
+        """Have speech recognised by other weights, also while the breaker is open: they may be what helps."""
+        await self._gateway.use_speech_models(models, timeout_s=timeout_s)
+
+    async def candidate_step(self, window: SpeechWindow, *, timeout_s: float) -> SpeechStep:
+        """Recognise and redact one window by the candidate. Nobody waits for it, so it counts for no breaker."""
+        return await self._gateway.candidate_step(window, timeout_s=timeout_s)
 
     async def engines(self) -> list[EngineInfo]:
         """State of the kinds of worker; one whose breaker is not closed does not work."""

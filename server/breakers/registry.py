@@ -51,6 +51,10 @@ class Breakers:
         """Have the job runner look for due jobs after a breaker has closed: those that it refused are due then."""
         self._store.wake_jobs = wake_jobs
 
+    def tell_when_stored(self, tell: Callable[[], None]) -> None:
+        """Have other servers told of each change after it is in the ledger."""
+        self._store.on_stored = tell
+
     async def restore(self) -> None:
         """Give all breakers the states that they had before the start."""
         await self._store.restore(self._breakers.values())

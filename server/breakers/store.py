@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 from models.errors import VestibuleError
@@ -34,29 +35,41 @@ class BreakerStore:
 
     Attributes:
         wake_jobs: Called when jobs have become due.
+        on_stored: Called after a change was stored.
     """
 
     def __init__(self, ledger: Ledger, clock: Clock) -> None:
         self._ledger = ledger
         self._clock = clock
-        self._known: dict[str, datetime | None] = {}
+        self._seen: dict[str, datetime | None] = {}
+        self._begun = Counter[str]()
+        self._ended = Counter[str]()
         self._writes: set[asyncio.Task[None]] = set()
         self.wake_jobs: Callable[[], None] = lambda: None
+        self.on_stored: Callable[[], None] = lambda: None
 
-    async def restore(self, found: Iterable[AsyncBreaker]) -> None:
+    async def restore(self, found: Collection[AsyncBreaker]) -> None:
         """Give breakers the states in which they were stored. An open one stays open for the rest of its time."""
         rows = {row.name: row for row in await self._ledger.read(breakers.load_all)}
         for breaker in found:
             if breaker.name in rows:
                 self._take_over(breaker, rows[breaker.name])
 
-    async def follow(self, found: Iterable[AsyncBreaker]) -> list[str]:
-        """Take over what another process has stored since; returns the names of those breakers."""
+    async def follow(self, found: Collection[AsyncBreaker]) -> list[str]:
+        """Take over what another process has stored since; returns the names of those breakers.
+
+        Times are compared for equality alone, because each process has its own clock. What is stored last holds, so a
+        breaker with a change that is still being stored is left for the next time.
+        """
+        begun = dict(self._begun)
+        settled = {breaker.name for breaker in found if self._begun[breaker.name] == self._ended[breaker.name]}
         rows = {row.name: row for row in await self._ledger.read(breakers.load_all)}
         changed = []
         for breaker in found:
             row = rows.get(breaker.name)
-            if row is not None and row.change_time is not None and self._is_news(row.name, row.change_time):
+            if breaker.name not in settled or self._begun[breaker.name] != begun.get(breaker.name, 0):
+                continue
+            if row is not None and row.change_time is not None and row.change_time != self._seen.get(row.name):
                 self._take_over(breaker, row)
                 changed.append(breaker.name)
         return changed
@@ -64,7 +77,7 @@ class BreakerStore:
     def store(self, change: BreakerChange, last_failure_time: datetime | None) -> None:
         """Store the new state; needs the event loop."""
         now = self._clock()
-        self._known[change.name] = now
+        self._begun[change.name] += 1
         opened_at = now if change.new is BreakerState.OPEN else None
         # A restart may bring what a blocked upstream needs, such as another key: it is asked once then.
         state = BreakerState.CLOSED if change.cause is ChangeCause.BLOCKED else change.new
@@ -78,12 +91,8 @@ class BreakerStore:
         while self._writes:
             await asyncio.wait(self._writes)
 
-    def _is_news(self, name: str, change_time: datetime) -> bool:
-        known = self._known.get(name)
-        return known is None or change_time > known
-
     def _take_over(self, breaker: AsyncBreaker, row: BreakerRow) -> None:
-        self._known[row.name] = row.change_time
+        self._seen[row.name] = row.change_time
         open_for_s = (self._clock() - row.opened_at).total_seconds() if row.opened_at else 0.0
         breaker.restore(
             BreakerState(row.state),
@@ -115,5 +124,9 @@ class BreakerStore:
         except VestibuleError as error:
             log.warning("breaker_not_stored", breaker=row.name, state=row.state, **describe(error))
             return
+        finally:
+            self._ended[row.name] += 1
+        self._seen[row.name] = row.change_time
+        self.on_stored()
         if closed:
             self.wake_jobs()

@@ -124,7 +124,7 @@ def _verified_files(stopped: StoppedServer) -> VerifyAuditResponse:
     from server.access.audit_check import verify as verify_chain
     from server.services.audit_messages import audit_report
 
-    key, state_dir = _kept_key(stopped), stopped.settings.state_dir
+    key, state_dir = _kept_key(stopped), stopped.settings.keys_dir
     with stopped.opened(migrates=False) as ledger:
         return audit_report(asyncio.run(verify_chain(ledger, key, state_dir)))
 
@@ -134,8 +134,8 @@ def _kept_key(stopped: StoppedServer) -> bytes:
     from server.access.audit import KEY_FILE, load_or_create_key
 
     stopped.require_ledger()
-    stopped.require(stopped.settings.state_dir / KEY_FILE)
-    return load_or_create_key(stopped.settings.state_dir)
+    stopped.require(stopped.settings.keys_dir / KEY_FILE)
+    return load_or_create_key(stopped.settings.keys_dir)
 
 
 def _show(report: VerifyAuditResponse) -> None:
@@ -166,7 +166,7 @@ def _pages(address: str | None, state_dir: Path | None, data_dir: Path | None) -
             stub = AdminServiceStub(channel)
             yield lambda request: stub.ListAuditEntries(request, timeout=CALL_TIMEOUT_S)
     else:
-        key, state_dir = _kept_key(stopped), stopped.settings.state_dir
+        key, state_dir = _kept_key(stopped), stopped.settings.keys_dir
         trail = AuditTrail(key, load_or_create_subjects_key(state_dir), utc_now)
         with stopped.opened(migrates=False) as ledger:
             yield lambda request: _page_of(ledger, trail, request)

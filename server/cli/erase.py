@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
-from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -168,22 +168,22 @@ def _erase_files(stopped: StoppedServer, scope: str, value: str, *, dry_run: boo
     from server.uploads.spool import Spool
 
     settings = stopped.settings
-    keys = load_or_create_spool_keys(settings.spool_key.get_secret_value(), settings.state_dir / KEY_FILE)
+    keys = load_or_create_spool_keys(settings.spool_key.get_secret_value(), settings.keys_dir / KEY_FILE)
     target = ErasureTarget(ErasureScope(scope), value)
 
     async def forget_copies() -> None:
         """Delete the copies for analysts, which a server that was killed leaves; and a mirror, which is made anew."""
         await asyncio.to_thread(delete_snapshots, settings.state_dir / SNAPSHOT_FOLDER)
         if settings.ledger.database:
-            await asyncio.to_thread(_forget_mirror, settings)
+            await _forget_mirrors(settings)
 
     async def run(ledger: Ledger) -> dict[str, Any]:
-        audit_key = load_or_create_key(settings.state_dir)
-        subjects_key = load_or_create_subjects_key(settings.state_dir)
+        audit_key = load_or_create_key(settings.keys_dir)
+        subjects_key = load_or_create_subjects_key(settings.keys_dir)
         audit = AuditTrail(audit_key, subjects_key, utc_now, keep_peers=settings.audit.peers)
         spool = Spool(settings.spool_dir, keys)
         eraser = Eraser(ledger, spool, settings.pictures_dir, NoWork(), utc_now, audit, forget_copies)
-        async with head_kept(ledger, audit_key, settings.state_dir):
+        async with head_kept(ledger, audit_key, settings.keys_dir):
             erasure_id, erased = ("", await eraser.preview(target)) if dry_run else await eraser.erase(target)
         return {"erasure_id": erasure_id, **{kind: erased.rows.get(table, 0) for kind, table in KINDS.items()}}
 
@@ -191,14 +191,17 @@ def _erase_files(stopped: StoppedServer, scope: str, value: str, *, dry_run: boo
         return asyncio.run(run(ledger))
 
 
-def _forget_mirror(settings: Settings) -> None:
-    """Delete the mirror of PostgreSQL, and what PostgreSQL remembers for it of deleted rows."""
+async def _forget_mirrors(settings: Settings) -> None:
+    """Delete the mirror of PostgreSQL, and what PostgreSQL remembers for mirrors of deleted rows.
+
+    Those of other servers, which are stopped, begin anew when they start.
+    """
     import shutil
 
     from server.ledger.opened import copying_folder, delete_mirror
-    from server.ledger.postgres.increments import IncrementReader
+    from server.ledger.postgres.mirrors import Forgetting
+    from server.mirror import forget_deleted
 
-    delete_mirror(settings.ledger_path)
-    shutil.rmtree(copying_folder(settings.state_dir), ignore_errors=True)
-    with closing(IncrementReader(settings.ledger.database, {})) as reader:
-        reader.forget_deleted(None)
+    await asyncio.to_thread(delete_mirror, settings.ledger_path)
+    await asyncio.to_thread(shutil.rmtree, copying_folder(settings.state_dir), ignore_errors=True)
+    await forget_deleted(partial(Forgetting, settings.ledger.database), grace_s=0.0)

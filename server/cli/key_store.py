@@ -169,12 +169,12 @@ class _LedgerKeys(KeyStore):
         settings = self._stopped.settings
 
         async def run(ledger: Ledger) -> T:
-            audit_key = load_or_create_key(settings.state_dir)
-            subjects_key = load_or_create_subjects_key(settings.state_dir)
+            audit_key = load_or_create_key(settings.keys_dir)
+            subjects_key = load_or_create_subjects_key(settings.keys_dir)
             trail = AuditTrail(audit_key, subjects_key, utc_now, keep_peers=settings.audit.peers)
             keys = ApiKeys(ledger, utc_now, trail)
             await keys.load()
-            async with head_kept(ledger, audit_key, settings.state_dir):
+            async with head_kept(ledger, audit_key, settings.keys_dir):
                 return await step(keys)
 
         with self._stopped.opened() as ledger, acting_as(OFFLINE):

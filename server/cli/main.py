@@ -25,6 +25,7 @@ from server.cli import (
     health,
     keys,
     ledger,
+    mirror,
     offline,
     redact_command,
     report,
@@ -72,7 +73,7 @@ def cli() -> None:
 
     \b
     Try it:            vestibule demo
-    Run it:            vestibule doctor, serve, health
+    Run it:            vestibule doctor, serve, mirror, health
     Talk to it:        vestibule talk --type
     Look at it:        vestibule console
     Ask it:            vestibule status, sessions, reviews, funnel, risk, experiments, sql, dlq, breakers, audit, erase
@@ -87,7 +88,7 @@ def cli() -> None:
 
 
 for command in (
-    *(serve.serve, doctor.doctor, demo_command.demo, weights.models),
+    *(serve.serve, mirror.mirror, doctor.doctor, demo_command.demo, weights.models),
     *(
         status.status,
         health.health,

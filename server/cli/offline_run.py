@@ -122,7 +122,14 @@ def local_redactor(settings: Settings, threads: int) -> LocalRedactor:
 
     wanted = settings.redaction
     policies = load_policies(wanted.policy_file)
-    return build_redactor(settings.weights_dir, threads, policies, engine=wanted.engine, device=wanted.device)
+    return build_redactor(
+        settings.weights_dir,
+        threads,
+        policies,
+        engine=wanted.engine,
+        device=wanted.device,
+        ner_weights=wanted.ner_weights,
+    )
 
 
 def scoped_redactor(settings: Settings) -> Redactor:

@@ -90,13 +90,16 @@ def _redactor(settings: Settings, threads: int) -> LocalRedactor:
     wanted = settings.redaction
     key = load_or_create_key(settings.state_key_path)
     policies = load_policies(wanted.policy_file)
-    return build_redactor(settings.weights_dir, threads, policies, key, wanted.engine, wanted.device)
+    return build_redactor(
+        settings.weights_dir, threads, policies, key, wanted.engine, wanted.device, wanted.ner_weights
+    )
 
 
 def _rules(settings: Settings) -> str:
-    """Hash of what decides about a text: the code with its data, the engine and the policies."""
+    """Hash of what decides about a text: the code with its data, the engine, the policies and an added model."""
     import models
     from models.redaction.policy.loader import read_policy_text
+    from models.weights.added import added_model
     from ray_tasks.engine_info import code_hash
 
     file = settings.redaction.policy_file
@@ -104,6 +107,7 @@ def _rules(settings: Settings) -> str:
         code_hash(Path(models.__file__).parent),
         settings.redaction.engine,
         read_policy_text(file) if file else "",
+        *(own.files if (own := added_model(settings.redaction.ner_weights, settings.weights_dir)) else ()),
     )
     return hashlib.sha256(repr(decides).encode()).hexdigest()
 

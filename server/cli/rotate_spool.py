@@ -140,10 +140,10 @@ def _rotate_files(stopped: StoppedServer) -> Progress:
     stopped.require_ledger()
 
     with stopped.opened() as ledger, acting_as(OFFLINE), asyncio.Runner() as runner:
-        audit_key = load_or_create_key(settings.state_dir)
-        subjects_key = load_or_create_subjects_key(settings.state_dir)
+        audit_key = load_or_create_key(settings.keys_dir)
+        subjects_key = load_or_create_subjects_key(settings.keys_dir)
         audit = AuditTrail(audit_key, subjects_key, utc_now, keep_peers=settings.audit.peers)
-        keys = load_or_create_spool_keys(settings.spool_key.get_secret_value(), settings.state_dir / KEY_FILE)
+        keys = load_or_create_spool_keys(settings.spool_key.get_secret_value(), settings.keys_dir / KEY_FILE)
         rotation = SpoolKeyRotation(
             Spool(settings.spool_dir, keys),
             ledger,
@@ -154,7 +154,7 @@ def _rotate_files(stopped: StoppedServer) -> Progress:
         )
 
         async def run(key_id: str) -> Progress:
-            async with head_kept(ledger, audit_key, settings.state_dir):
+            async with head_kept(ledger, audit_key, settings.keys_dir):
                 return Progress(**asdict(await rotation.rotate(key_id)))
 
         return until_still(lambda key_id: runner.run(run(key_id)))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from server.cli.server_settings import server_options, server_overrides
+from server.cli.server_settings import server_options, server_overrides, settings_of_process
 
 
 @click.command(short_help="Run the server until SIGTERM or Ctrl-C.")
@@ -25,17 +25,9 @@ def serve(**options: Any) -> None:
       vestibule serve --set speech.engine=openai-whisper --set limits.upload_bytes=5000000
       VESTIBULE_LLM_BASE_URL=https://llm.example.com/v1 VESTIBULE_LLM_API_KEY=... vestibule serve
     """
-    from server.cli.config import load_settings
     from server.cli.weights import ensure_weights, needed_weights
-    from server.observability.log import report_lost_lines
-    from server.observability.standard_error import queue_standard_error
-    from server.settings import prepare_process, unknown_variables
 
-    settings = load_settings(server_overrides(**options))
-    for name, similar in unknown_variables(settings.secrets_dir).items():
-        click.echo(f"Warning: {name} is no setting and is ignored.{similar and f' There is {similar}.'}", err=True)
-    queue_standard_error(report_lost_lines)
-    prepare_process()
+    settings = settings_of_process(server_overrides(**options))
 
     from server.app import run
 

@@ -87,9 +87,9 @@ class StoppedServer:
         from server.ledger.opened import require_driver
 
         require_driver()
-        from server.ledger.postgres.ledger import PostgresLedger
+        from server.ledger.postgres.ledger import PostgresLedger, Use
 
-        with self._closing(partial(PostgresLedger.open, self.settings.ledger.database, alone=True)) as ledger:
+        with self._closing(partial(PostgresLedger.open, self.settings.ledger.database, use=Use.ALONE)) as ledger:
             yield ledger
 
     @contextmanager

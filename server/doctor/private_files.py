@@ -22,7 +22,7 @@ OTHERS: Final = 0o077
 def check_private_files(situation: Situation) -> Iterator[Finding]:
     """Look at every key and token in the state folder, and at the files of the folder of secrets."""
     settings = situation.settings
-    there = key_files(settings.state_dir)
+    there = sorted({path for folder in (settings.keys_dir, settings.state_dir) for path in key_files(folder)})
     wrong = [finding for path in there if (finding := _problem_of(path)) is not None]
     wrong += _lost_keys(settings)
     yield from wrong
@@ -54,9 +54,9 @@ def _lost_keys(settings: Settings) -> Iterator[Finding]:
     needed = [AUDIT_KEY_FILE, SUBJECTS_KEY_FILE]
     if not settings.spool_key.get_secret_value():
         needed.append(SPOOL_KEY_FILE)
-    lost = [name for name in needed if not (settings.state_dir / name).exists()]
+    lost = [name for name in needed if not (settings.keys_dir / name).exists()]
     if lost:
-        found = f"There is a ledger, but {settings.state_dir} lacks {', '.join(lost)}."
+        found = f"There is a ledger, but {settings.keys_dir} lacks {', '.join(lost)}."
         hint = "Name the state folder that belongs to the ledger, or restore its keys from a backup before a start: "
         hint += "the server would make new ones, which fit neither the audit nor the media that wait."
         yield problem(SUBJECT, found, hint)
@@ -68,7 +68,7 @@ def _parse_keys(settings: Settings) -> None:
     Raises:
         InvalidInput: SPOOL_KEY_INVALID or AUDIT_KEY_INVALID.
     """
-    folder, given = settings.state_dir, settings.spool_key.get_secret_value()
+    folder, given = settings.keys_dir, settings.spool_key.get_secret_value()
     if given or (folder / SPOOL_KEY_FILE).exists():
         load_or_create_spool_keys(given, folder / SPOOL_KEY_FILE)
     if (folder / AUDIT_KEY_FILE).exists():

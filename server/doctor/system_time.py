@@ -40,7 +40,7 @@ def check_system_time(situation: Situation) -> Iterator[Finding]:
 def newest_write(settings: Settings) -> datetime | None:
     """When the ledger or the end of the audit was last written; None if there is neither."""
     ledger = settings.ledger_path
-    files = (ledger, ledger.with_name(ledger.name + ".wal"), settings.state_dir / HEAD_FILE)
+    files = (ledger, ledger.with_name(ledger.name + ".wal"), settings.keys_dir / HEAD_FILE)
     times = [_time_of(path) for path in files if path.exists()]
     return max(times, default=None)
 

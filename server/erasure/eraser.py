@@ -6,10 +6,12 @@ import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
-from models.errors import Conflict, NotFound
+from models.errors import Conflict, NotFound, Unavailable
+from models.reasons import Reason
 from server.access.audit import AuditAction, AuditTrail
 from server.access.caller import current_caller
 from server.ledger import erasure
@@ -26,6 +28,13 @@ log = get_logger("erasure")
 
 ERASED = "erased"
 """Reason with which open sessions end."""
+
+
+COMPLETION: Final = "erasure"
+"""Name of the work that one server at a time does."""
+COMPLETION_WAIT_S: Final = 60.0
+EVERY: Final = timedelta(days=1)
+"""How often files are looked for that no row names."""
 
 
 class SessionWork(Protocol):
@@ -51,8 +60,11 @@ class Eraser:
     """Erases, one request at a time.
 
     The order makes an interruption harmless. Work on the sessions ends. One transaction deletes all rows and remembers
-    the erasure as begun. Files are deleted, and the ledger is written anew. Then the erasure is complete. ``resume``
-    completes one that was interrupted.
+    the erasure as begun. Files are deleted, and the ledger is written anew. Then the erasure is complete. ``round``
+    completes one that was interrupted, also that of another server.
+
+    Another server may have been about to write something of an erased session. Its transactions have ended when the
+    ledger was written anew. What they left is deleted then, and it is written anew again.
 
     Args:
         artifacts: Folder of redacted pictures and recordings.
@@ -85,6 +97,7 @@ class Eraser:
         self._after_rewrite = after_rewrite
         self._wait_s = wait_s
         self.alone = asyncio.Lock()
+        self._looked: datetime | None = None
 
     async def preview(self, target: ErasureTarget) -> Erased:
         """What ``erase`` would delete."""
@@ -100,7 +113,7 @@ class Eraser:
 
         Raises:
             Overloaded: BACKUP_BUSY; nothing was begun.
-            VestibuleError: The ledger or the disk refused. What was begun is completed by ``resume``.
+            VestibuleError: The ledger or the disk refused. What was begun is completed by ``round``.
         """
         async with held_soon(self.alone, self._wait_s):
             session_ids, clients = await self._sessions_of(target), self._clients_of(target)
@@ -108,13 +121,13 @@ class Eraser:
             if not session_ids and not before.rows[erasure.DAILY_COUNTS]:
                 return "", before
             erasure_id, erased = await self._erase_rows(target, session_ids, clients)
-            await self._complete()
+            await self._complete(unless_done=True)
             return erasure_id, replace(erased, rows=before.rows)
 
     async def expire(self, session_ids: frozenset[str], limit: str) -> None:
         """Erase sessions that are older than a limit allows, and keep counts of their events by day.
 
-        ``alone`` must be held, and ``purge`` must follow. If it does not, ``resume`` completes the erasure.
+        ``alone`` must be held, and ``purge`` must follow. If it does not, ``round`` completes the erasure.
 
         Args:
             session_ids: Which; they have ended.
@@ -138,7 +151,7 @@ class Eraser:
             first: What is done in the same transaction before rows are deleted.
 
         Returns:
-            UUID of the erasure, and what was deleted.
+            UUID of the erasure, and what was deleted. It is empty if another server has erased it all meanwhile.
         """
         await self._work.end(session_ids)
         erasure_id = str(uuid.uuid4())
@@ -150,23 +163,38 @@ class Eraser:
             lock_letters(cursor)
             first(cursor, session_ids)
             erased = erasure.erase(cursor, session_ids, clients)
-            erasure.begin(cursor, erasure_id, target, len(session_ids), self._clock())
-            self._audit.append(cursor, entry)
+            if any(erased.rows.values()):
+                erasure.begin(cursor, erasure_id, target, erased.rows["sessions"], self._clock())
+                self._audit.append(cursor, entry)
             return erased
 
         erased = await self._ledger.write(delete)
+        if not any(erased.rows.values()):
+            return "", erased
         await asyncio.to_thread(self._delete_files, erased)
-        log.info("erased", erasure=erasure_id, scope=target.scope, sessions=len(session_ids))
+        log.info("erased", erasure=erasure_id, scope=target.scope, sessions=erased.rows["sessions"])
         return erasure_id, erased
 
+    async def round(self) -> None:
+        """Complete erasures that were interrupted, and once a day delete files that no row names."""
+        await self.resume()
+        now = self._clock()
+        if self._looked is None or now - self._looked >= EVERY:
+            async with self.alone:
+                await self._delete_orphan_files()
+            self._looked = now
+
     async def resume(self) -> bool:
-        """Complete erasures that were interrupted, when it is their turn; returns whether there were any."""
+        """Complete erasures that were interrupted, when it is their turn; returns whether there were any.
+
+        Those that another server completes now are left to it.
+        """
         if not await self._ledger.read(erasure.unfinished):
             return False
-        async with self.alone:
-            if not await self._ledger.read(erasure.unfinished):
+        async with self.alone, self._ledger.alone(COMPLETION, 0.0) as alone:
+            if not alone or not await self._ledger.read(erasure.unfinished):
                 return False
-            await self._complete()
+            await self._complete_alone()
             return True
 
     async def purge(self) -> None:
@@ -187,13 +215,42 @@ class Eraser:
         visible_to = current_caller().client_id
         return await self._ledger.read(lambda cursor: erasure.sessions_of(cursor, target, pseudonym, visible_to))
 
-    async def _complete(self) -> None:
+    async def _complete(self, *, unless_done: bool = False) -> None:
+        """Leave no byte of what was deleted.
+
+        Args:
+            unless_done: Whether nothing is to be done if another server has completed every erasure meanwhile.
+
+        Raises:
+            Unavailable: LEDGER_CONFLICT, another server does that for too long.
+            VestibuleError: The ledger or the disk refused.
+        """
+        async with self._ledger.alone(COMPLETION, COMPLETION_WAIT_S) as alone:
+            if not alone:
+                raise Unavailable(
+                    "Another server completes an erasure.",
+                    reason=Reason.LEDGER_CONFLICT,
+                    hint="The rows are gone. Their bytes go when that has ended.",
+                )
+            if unless_done and not await self._ledger.read(erasure.unfinished):
+                return
+            await self._complete_alone()
+
+    async def _complete_alone(self) -> None:
+        begun = await self._ledger.read(erasure.unfinished)  # first: the bytes of a later one may be left
+        while True:
+            await self._delete_orphan_files()
+            await self._ledger.rewrite()
+            if not await self._ledger.read(erasure.has_orphans):
+                break
+            await self._ledger.write(erasure.delete_orphans)
+        await self._after_rewrite()
+        await self._ledger.write(lambda cursor: erasure.complete(cursor, begun, self._clock()))
+
+    async def _delete_orphan_files(self) -> None:
         files = await asyncio.to_thread(self._list_artifacts)
         owners = await self._ledger.read(erasure.artifact_owners)  # after the list: a new file has its job by now
         await asyncio.to_thread(_delete_orphans, files, owners)
-        await self._ledger.rewrite()
-        await self._after_rewrite()
-        await self._ledger.write(lambda cursor: erasure.complete(cursor, self._clock()))
 
     def _delete_files(self, erased: Erased) -> None:
         for spool_id in erased.spool_ids:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -87,7 +87,7 @@ class Retention:
         eraser: Erases whole sessions, and writes the ledger anew after rows were deleted. Its ``alone`` is held while
             rows and files are deleted. A round waits for its turn, also between two backups.
         letter_days: Days that dead letters of some kinds of jobs are kept, in place of ``settings.letters_days``.
-        flows: Every version of which there may be sessions.
+        flows: Gives every version of which there may be sessions now.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Retention:
         clock: Clock,
         eraser: Eraser,
         letter_days: Mapping[str, float] | None = None,
-        flows: Sequence[FlowDefinition] = (),
+        flows: Callable[[], Sequence[FlowDefinition]] = tuple,
     ) -> None:
         self._ledger = ledger
         self._spool = spool
@@ -107,9 +107,15 @@ class Retention:
         self._clock = clock
         self._eraser = eraser
         self._letter_days = letter_days or {}
-        of_flows = [_Rule(FlowVersion(flow.name, flow.version), flow.retention.limits) for flow in flows]
-        self._rules = [_Rule(EVERY_FLOW, settings.limits), *(rule for rule in of_flows if rule.days)]
+        self._settings = settings
+        self._flows = flows
         self._applied: datetime | None = None
+        self._has_bytes = False  # of what was deleted, in the files of the ledger
+
+    @property
+    def _rules(self) -> list[_Rule]:
+        of_flows = [_Rule(FlowVersion(flow.name, flow.version), flow.retention.limits) for flow in self._flows()]
+        return [_Rule(EVERY_FLOW, self._settings.limits), *(rule for rule in of_flows if rule.days)]
 
     @property
     def component(self) -> Component:
@@ -142,10 +148,12 @@ class Retention:
         sessions = await self._erase_sessions(now)
         deleted = await self._ledger.write(lambda cursor: self._delete(cursor, now))
         deleted.sessions = sessions
+        await asyncio.to_thread(self._delete_files, deleted)
+        self._has_bytes = self._has_bytes or deleted.has_texts
+        if self._has_bytes:
+            await self._eraser.purge()
+            self._has_bytes = False
         if deleted.number:
-            await asyncio.to_thread(self._delete_files, deleted)
-            if deleted.has_texts:
-                await self._eraser.purge()
             log.info(
                 "retention",
                 sessions=deleted.sessions,

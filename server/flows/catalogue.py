@@ -19,7 +19,7 @@ class Flows:
     Args:
         current: Those of the files. New sessions get one of these.
         default: Name of the flow of a session that names none.
-        earlier: Versions that are in no file any more and that the ledger has kept.
+        earlier: Versions that are in no file of this server and that the ledger has kept.
 
     Raises:
         InvalidInput: FLOW_INVALID, two of them have the same name and version, or the default is missing.
@@ -36,6 +36,10 @@ class Flows:
             raise _invalid(f"The default flow {default} is in no file.")
         self._default = default
         self._earlier = {(flow.name, flow.version): flow for flow in earlier}
+
+    def learn(self, flows: Iterable[FlowDefinition]) -> None:
+        """Know more versions of which there may be sessions, such as those of another server."""
+        self._earlier |= {(flow.name, flow.version): flow for flow in flows}
 
     def __iter__(self) -> Iterator[FlowDefinition]:
         """Every version of every file, by name, oldest version first."""

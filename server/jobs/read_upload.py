@@ -6,8 +6,9 @@ import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from models.errors import VestibuleError
+from models.errors import Conflict, VestibuleError
 from models.private_files import make_private_folder, write_atomically
+from models.reasons import Reason
 from models.redaction.types import RedactionScope
 from models.sealed_values import SealedValue
 from models.text import RedactedText
@@ -15,7 +16,7 @@ from ray_tasks.types import Gateway
 from server.jobs.failure_policy import NOT_BEGUN
 from server.jobs.types import Completion, Handler
 from server.ledger import events, picture_lines, sessions, uploads
-from server.ledger.columns import Cursor
+from server.ledger.columns import Cursor, exists
 from server.ledger.transactional import Ledger
 from server.ledger.types import Artifact, Clock, JobRow, SessionRow, UploadRow
 from server.records.events import make_event, redacted_counts
@@ -146,7 +147,12 @@ class ReadUpload(Handler):
     async def _keep(self, job: JobRow, media_type: str, content: bytes) -> str:
         # Named by the job, so that a repeated attempt overwrites the file of the one before.
         name = f"{job.id}.{_EXTENSIONS.get(media_type, 'bin')}"
-        await asyncio.to_thread(_write_file, self._artifacts, name, content)
+        path = self._artifacts / name
+        await asyncio.to_thread(_write_file, path, content)
+        if not await self._ledger.read(lambda cursor: exists(cursor, "jobs", job.id)):
+            # Another server has erased the session, and looked for files before this one was there.
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+            raise Conflict("The job was erased.", reason=Reason.LEASE_LOST)
         return name
 
     def _store(self, cursor: Cursor, upload_id: str, result: ReadResult) -> tuple[UploadRow, SessionRow | None]:
@@ -180,7 +186,7 @@ class ReadUpload(Handler):
         self._pubsub.publish(row, row.session_id, row.id)
 
 
-def _write_file(folder: Path, name: str, content: bytes) -> None:
+def _write_file(path: Path, content: bytes) -> None:
     with disk_errors():
-        make_private_folder(folder)
-        write_atomically(folder / name, content)
+        make_private_folder(path.parent)
+        write_atomically(path, content)

@@ -24,7 +24,7 @@ from server.jobs.isolation import ALONE_AFTER
 from server.jobs.job_ends import JobEnds
 from server.jobs.letter_rules import LetterRules
 from server.jobs.types import Handler, JobObserver
-from server.ledger import claims, jobs
+from server.ledger import claims, jobs, sessions
 from server.ledger.columns import Cursor
 from server.ledger.jobs import new_job
 from server.ledger.transactional import Ledger
@@ -48,6 +48,7 @@ class JobQueue(Protocol):
 
         Raises:
             InvalidInput: UNKNOWN_POLICY.
+            NotFound: SESSION_NOT_FOUND.
         """
         ...
 
@@ -96,6 +97,9 @@ class JobRunner:
         letters: Bounds of the dead letters, and who learns of a new one.
         workers_up: Whether the workers take calls. While they do not, no job is claimed.
         tracer: Begins the span of each attempt.
+
+    Attributes:
+        on_wake: Called when a job may be due that another server could run.
     """
 
     def __init__(
@@ -116,6 +120,7 @@ class JobRunner:
         workers_up: Callable[[], bool] = lambda: True,
         tracer: Tracer = NO_TRACER,
     ) -> None:
+        self.on_wake: Callable[[], None] = lambda: None
         self._ledger = ledger
         self._clock = clock
         self._steady = steady or clock
@@ -175,10 +180,17 @@ class JobRunner:
             await asyncio.wait(ending)
         for job, _ in left:
             await self._attempts.release(job)
+        if left:
+            self.on_wake()
         return len(left)
 
     def wake(self) -> None:
         """See ``JobQueue``."""
+        self.look()
+        self.on_wake()
+
+    def look(self) -> None:
+        """Look for due jobs now: another server may have committed one, or died with one."""
         self._woken.set()
 
     @property
@@ -189,7 +201,14 @@ class JobRunner:
     async def enqueue(self, *, kind: str, key: str, session_id: str, payload: dict[str, str], policy: str) -> JobRow:
         """See ``JobQueue``."""
         row = new_job(kind, key, session_id, payload, policy, self._clock())
-        stored, _ = await self._ledger.write(lambda cursor: jobs.enqueue(cursor, row))
+
+        def write(cursor: Cursor) -> JobRow:
+            stored, _ = jobs.enqueue(cursor, row)
+            if session_id:
+                sessions.get(cursor, session_id)  # after the lock on it: another server may have erased it
+            return stored
+
+        stored = await self._ledger.write(write)
         self.wake()
         return stored
 

@@ -9,6 +9,7 @@ from server.ledger.event_views import V_DECISIONS, V_EVENTS, V_RECORDS_WITH_EXPI
 from server.ledger.flows import V_FLOWS_WITH_STAGES, V_SESSIONS_WITH_FLOWS
 from server.ledger.funnel_view import V_FUNNEL_BY_COHORTS
 from server.ledger.macro_views import V_MACROS
+from server.ledger.model_comparisons import V_MODEL_COMPARISONS
 from server.ledger.picture_labels import V_PICTURE_LABELS
 from server.ledger.return_visits import V_PERSON_SESSIONS
 from server.ledger.reviews_schema import V_FIELD_DECISIONS_WITH_REMOVED
@@ -31,4 +32,5 @@ ALL_VIEWS = (
     V_TURNS_WITH_CUT,
     V_SEALED_VALUES,
     V_PICTURE_LABELS,
+    V_MODEL_COMPARISONS,
 )

@@ -12,6 +12,7 @@ from server.ledger.columns import (
     Row,
     aware,
     aware_or_none,
+    count,
     fetch_all,
     fetch_one,
     insert,
@@ -112,8 +113,12 @@ def set_times(
 
 
 def set_last_use(cursor: Cursor, key_id: str, now: datetime) -> None:
-    """Store that a key was used."""
-    update(cursor, "api_keys", key_id, {"last_use_time": stored_time(now)})
+    """Store that a key was used. A later use that another server has stored stays."""
+    count(
+        cursor,
+        "UPDATE api_keys SET last_use_time = greatest(last_use_time, ?) WHERE id = ?",
+        [stored_time(now), key_id],
+    )
 
 
 def not_found() -> NotFound:

@@ -6,8 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from server.ledger import job_attempts
-from server.ledger.claim_locks import CANDIDATES_EACH, lock_free
+from server.ledger import claim_locks, job_attempts
 from server.ledger.columns import Cursor, count, fetch_all, stored_time
 from server.ledger.dialects import dialect_of
 from server.ledger.job_order import note_newest
@@ -17,12 +16,14 @@ from server.ledger.types import JobRow, JobState
 FAIR_FOR: Final = timedelta(hours=1)
 """A client or session served longer ago than this counts as never served. It bounds the rows that claiming reads."""
 
+# PostgreSQL has a query of its own that gives the same, see ``lane_heads``.
+#
 # The first open job of each session, if it is due and nobody holds it. The client with the fewest running jobs comes
 # first; among equal ones, and among the sessions of one client, whoever was served longest ago, those never served
 # before them. A job without a session has a lane of its own. A job that was never tried is due whatever the clock
 # says: it may have been set back since. Of the jobs that run alone only the first is taken, and none while one is held.
 # Otherwise they would fill the places of a kind, where they can only wait for each other.
-_CLAIMABLE: Final = """
+OVER_ALL: Final = """
 WITH opened AS (
     SELECT jobs.*, coalesce(sessions.client_id, '') AS client_id, coalesce(nullif(session_id, ''), jobs.id) AS lane
     FROM jobs LEFT JOIN sessions ON sessions.id = jobs.session_id
@@ -102,10 +103,9 @@ def claim(
         "alone": list(alone),
     }
     if dialect_of(cursor).one_writer:
-        due = fetch_all(cursor, _CLAIMABLE, wanted)
+        due = fetch_all(cursor, OVER_ALL, wanted)
     else:
-        several = fetch_all(cursor, _CLAIMABLE, wanted | {"number": limit * CANDIDATES_EACH})
-        due = lock_free(cursor, several, wanted)
+        due = claim_locks.take_first(cursor, wanted)
     ids = [row["id"] for row in due]
     if not ids:
         return []
@@ -155,12 +155,9 @@ def take_over(cursor: Cursor, now: datetime, longest_wait: timedelta) -> int:
         [moment, ids],
     )
     latest = stored_time(now + longest_wait)
-    cursor.execute(
-        """UPDATE jobs SET next_attempt_time = least(next_attempt_time, ?),
-            first_attempt_time = least(first_attempt_time, ?)
-        WHERE state = 'QUEUED' AND (next_attempt_time > ? OR first_attempt_time > ?)""",
-        [latest, moment, latest, moment],
-    )
+    for name, bound in (("next_attempt_time", latest), ("first_attempt_time", moment)):
+        sql = f"UPDATE jobs SET {name} = ? WHERE state = 'QUEUED' AND {name} > ?"  # noqa: S608 - literals of ours
+        cursor.execute(sql, [bound, bound])
     if dialect.one_writer:
         note_newest(cursor)
     return taken

@@ -61,7 +61,11 @@ _PARAMETER = "?"
 CHANGED_IN: Final = "changed_in"
 """Column of PostgreSQL with the transaction that wrote a row last; see ``postgres.changes``."""
 
-POSTGRESQL_COLUMNS: Final = frozenset({CHANGED_IN, "rowid"})
+LANE_CLIENT: Final = "lane_client"
+LANE_TIME: Final = "lane_time"
+"""Columns of the jobs in PostgreSQL by which they are claimed; see ``postgres.lanes``."""
+
+POSTGRESQL_COLUMNS: Final = frozenset({CHANGED_IN, LANE_CLIENT, LANE_TIME, "rowid"})
 """Columns that a query for all columns gives in PostgreSQL alone. DuckDB has ``rowid``, and hides it."""
 
 

@@ -13,6 +13,8 @@ from enum import StrEnum
 
 from server.ledger import daily_events
 from server.ledger.columns import Cursor, count, fetch_all, insert, stored_time
+from server.ledger.dialects import dialect_of
+from server.ledger.redactions import EVENTS_OF_APPS
 
 
 class ErasureScope(StrEnum):
@@ -99,6 +101,7 @@ _TABLES = {
     "review_comments": _WHERE_SESSION,
     "approvals": _WHERE_SESSION,
     "picture_lines": _WHERE_SESSION,
+    "model_comparisons": _WHERE_SESSION,
     "redactions": _WHERE_ID,
     "sessions": _WHERE_ID,
 }
@@ -163,14 +166,45 @@ def client_erased_since(cursor: Cursor, time: datetime) -> bool:
     return count(cursor, sql, {"scope": ErasureScope.CLIENT, "time": stored_time(time)}) > 0
 
 
-def unfinished(cursor: Cursor) -> int:
-    """Erasures whose bytes may still be in a file."""
-    return count(cursor, "SELECT count(*) FROM erasures WHERE complete_time IS NULL")
+def unfinished(cursor: Cursor) -> frozenset[str]:
+    """UUIDs of erasures whose bytes may still be in a file."""
+    return frozenset(row["id"] for row in fetch_all(cursor, "SELECT id FROM erasures WHERE complete_time IS NULL"))
 
 
-def complete(cursor: Cursor, now: datetime) -> None:
-    """Remember that no byte of what was erased before is left."""
-    cursor.execute("UPDATE erasures SET complete_time = ? WHERE complete_time IS NULL", [stored_time(now)])
+def complete(cursor: Cursor, erasure_ids: frozenset[str], now: datetime) -> None:
+    """Remember that no byte of what these erasures deleted is left."""
+    sql = "UPDATE erasures SET complete_time = ? WHERE complete_time IS NULL AND id IN (SELECT unnest(?::VARCHAR[]))"
+    cursor.execute(sql, [stored_time(now), sorted(erasure_ids)])
+
+
+def _orphans(table: str) -> str:
+    """The rows of a table whose session is gone."""
+    column, parent = {"turn_words": ("turn_id", "turns"), "redactions": ("id", "sessions")}.get(
+        table, ("session_id", "sessions")
+    )
+    of_none = f"('', '{EVENTS_OF_APPS}')"
+    gone = f"NOT EXISTS (SELECT 1 FROM {parent} AS parent WHERE parent.id = {table}.{column})"  # noqa: S608 - ours
+    return f"FROM {table} WHERE {column} NOT IN {of_none} AND {gone}"
+
+
+_MAY_BE_ORPHANED = tuple(table for table in _TABLES if table not in ("sessions", "job_attempts"))
+"""Attempts are kept longer than their jobs, and name no session."""
+
+
+def has_orphans(cursor: Cursor) -> bool:
+    """Whether there are rows whose session is gone: another server was about to write them when it was erased.
+
+    Where one server writes there are none.
+    """
+    if dialect_of(cursor).one_writer:
+        return False
+    return any(count(cursor, f"SELECT count(*) {_orphans(table)}") for table in _MAY_BE_ORPHANED)
+
+
+def delete_orphans(cursor: Cursor) -> None:
+    """Delete rows whose session is gone."""
+    for table in _MAY_BE_ORPHANED:
+        cursor.execute(f"DELETE {_orphans(table)}")
 
 
 def artifact_owners(cursor: Cursor) -> frozenset[str]:

@@ -129,6 +129,11 @@ def stored(cursor: Cursor) -> list[FlowDefinition]:
     return [FlowDefinition.model_validate_json(row["content"]) for row in rows]
 
 
+def versions(cursor: Cursor) -> set[tuple[str, int]]:
+    """The name and version of all that a server has had."""
+    return {(row["name"], row["version"]) for row in fetch_all(cursor, "SELECT name, version FROM flows")}
+
+
 def find(cursor: Cursor, name: str, version: int = 0) -> FlowDefinition:
     """A version of a flow that the server has had.
 

@@ -33,7 +33,6 @@ def finish(cursor: Cursor, job_id: str, *, owner: str, attempt: int | None = Non
     """End a job successfully.
 
     Raises:
-        NotFound: JOB_NOT_FOUND.
         Conflict: LEASE_LOST when the owner no longer holds the job for this attempt, so that a result counts once.
     """
     require_lease(cursor, job_id, owner, attempt)
@@ -66,7 +65,6 @@ def fail(
         begun: Whether the attempt counts.
 
     Raises:
-        NotFound: JOB_NOT_FOUND.
         Conflict: LEASE_LOST when the owner no longer holds the job.
     """
     job = require_lease(cursor, job_id, owner, attempt)

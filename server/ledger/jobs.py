@@ -143,10 +143,13 @@ def require_lease(cursor: Cursor, job_id: str, owner: str, attempt: int | None =
         attempt: Number of the attempt that it holds it for; None for any.
 
     Raises:
-        NotFound: JOB_NOT_FOUND.
-        Conflict: LEASE_LOST when it has ended, or was taken again since, by somebody else or by the owner itself.
+        Conflict: LEASE_LOST when it has ended, or was taken again since, by somebody else or by the owner itself; also
+            when it was erased.
     """
-    job = _held(cursor, job_id)
+    try:
+        job = _held(cursor, job_id)
+    except NotFound:
+        raise Conflict("The job was erased.", reason=Reason.LEASE_LOST) from None
     if job.lease_owner != owner or (attempt is not None and job.attempts != attempt):
         raise Conflict("Another attempt has taken the job.", reason=Reason.LEASE_LOST)
     return job
@@ -156,7 +159,6 @@ def renew_lease(cursor: Cursor, job_id: str, owner: str, until: datetime, attemp
     """Extend the lease of a running job.
 
     Raises:
-        NotFound: JOB_NOT_FOUND.
         Conflict: LEASE_LOST when another attempt has taken it.
     """
     require_lease(cursor, job_id, owner, attempt)
@@ -188,7 +190,6 @@ def reschedule(
         anew: Whether the time in which the job may be tried again begins anew with the next attempt.
 
     Raises:
-        NotFound: JOB_NOT_FOUND.
         Conflict: LEASE_LOST.
     """
     job = require_lease(cursor, job_id, owner, attempt)
@@ -230,7 +231,6 @@ def release(cursor: Cursor, job_id: str, now: datetime, *, owner: str, attempt: 
     """Put a job back that its owner cannot finish before it stops. The attempt does not count.
 
     Raises:
-        NotFound: JOB_NOT_FOUND.
         Conflict: LEASE_LOST.
     """
     job = require_lease(cursor, job_id, owner, attempt)
@@ -252,7 +252,6 @@ def postpone(
         reason: What is noted as the reason of its last attempt; empty leaves that.
 
     Raises:
-        NotFound: JOB_NOT_FOUND.
         Conflict: LEASE_LOST.
     """
     last = require_lease(cursor, job_id, owner, attempt).last_reason
@@ -284,10 +283,12 @@ def next_due(cursor: Cursor, after: datetime | None = None) -> datetime | None:
     """
     row = fetch_one(
         cursor,
-        """SELECT min(due) AS due FROM (
-            SELECT CASE WHEN state = 'QUEUED' THEN next_attempt_time ELSE lease_until END AS due
-            FROM jobs WHERE state IN ('QUEUED', 'RUNNING')) AS opened
-        WHERE ?::TIMESTAMP IS NULL OR due > ?""",
+        # One minimum for each state: PostgreSQL has an index for each.
+        """SELECT least(
+            (SELECT min(next_attempt_time) FROM jobs
+                WHERE state = 'QUEUED' AND next_attempt_time > coalesce(?::TIMESTAMP, '-infinity'::TIMESTAMP)),
+            (SELECT min(lease_until) FROM jobs
+                WHERE state = 'RUNNING' AND lease_until > coalesce(?::TIMESTAMP, '-infinity'::TIMESTAMP))) AS due""",
         [stored_time_or_none(after)] * 2,
     )
     return aware_or_none(row["due"]) if row else None

@@ -22,6 +22,14 @@ def lock_sessions(cursor: Cursor, session_ids: Collection[str]) -> None:
         cursor.execute(sql, [list(session_ids)])
 
 
+def lock_streams(cursor: Cursor, stream_ids: Collection[str]) -> None:
+    """Lock streams, in the order of their ids."""
+    dialect = dialect_of(cursor)
+    if not dialect.one_writer and stream_ids:
+        sql = f"SELECT id FROM streams WHERE id = ANY(?::VARCHAR[]) ORDER BY id{dialect.for_update}"  # noqa: S608 - ours
+        cursor.execute(sql, [list(stream_ids)])
+
+
 def lock_session_of(cursor: Cursor, table: Owned, row_id: str) -> None:
     """Lock the session that a row belongs to, if there is one."""
     dialect = dialect_of(cursor)

@@ -54,13 +54,22 @@ def require_newest(cursor: Cursor) -> None:
     Raises:
         InternalError: LEDGER_OLDER or LEDGER_NEWER, when another release has written the file.
     """
-    done = schema_of(cursor)
+    hint = "`vestibule ledger migrate` brings it to the newest schema; so does the start of the server."
+    refuse_other(cursor, schema_of(cursor), hint)
+
+
+def refuse_other(cursor: Cursor, done: int, hint: str) -> None:
+    """``require_newest`` for a ledger of either engine.
+
+    Args:
+        cursor: Of the ledger.
+        done: Number of its last migration.
+        hint: What brings it to the newest schema.
+    """
     refuse_newer(needed_schema(cursor, done))
     if done < len(ALL):
         raise InternalError(
-            f"The ledger has schema {done}, this release has {len(ALL)}.",
-            reason=Reason.LEDGER_OLDER,
-            hint="`vestibule ledger migrate` brings it to the newest schema; so does the start of the server.",
+            f"The ledger has schema {done}, this release has {len(ALL)}.", reason=Reason.LEDGER_OLDER, hint=hint
         )
 
 

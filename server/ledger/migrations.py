@@ -18,12 +18,15 @@ from server.ledger import (
     flows,
     job_attempts,
     letter_operations,
+    model_comparisons,
     picture_labels,
     reviews_schema,
     schema,
     schema_changes,
     sealed_values,
     server_events,
+    servers,
+    speech_models,
     turn_views,
     view_migrations,
     views,
@@ -221,6 +224,19 @@ def keep_marks(cursor: Cursor) -> None:
     execute_all(cursor, schema_changes.MARKS)
 
 
+def share_between_servers(cursor: Cursor) -> None:
+    """Know the servers that share the ledger, and which connection has a stream."""
+    execute_all(cursor, [*servers.SERVERS.statements(), *schema_changes.HELD_STREAMS])
+
+
+def compare_speech_models(cursor: Cursor) -> None:
+    """Create the table of the chosen weights for speech, and that of finals which a candidate recognised as well.
+
+    A release that does not know the second one would erase a session and leave its comparisons.
+    """
+    execute_all(cursor, [*speech_models.SPEECH_MODELS.statements(), *model_comparisons.STATEMENTS])
+
+
 ALL: Final[tuple[Migration, ...]] = (
     one_way(create_tables),
     one_way(remember_breakers),
@@ -274,4 +290,6 @@ ALL: Final[tuple[Migration, ...]] = (
     one_way(view_migrations.leave_new_sessions_out_of_the_funnel),
     one_way(view_migrations.renew_macros),
     one_way(keep_marks),
+    one_way(share_between_servers),
+    one_way(compare_speech_models),
 )

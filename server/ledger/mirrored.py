@@ -1,7 +1,7 @@
 """A mirror: a DuckDB file with what PostgreSQL holds, for views, macros and reports.
 
-It has the tables of an embedded ledger. Those that nobody analyzes stay empty. One more, ``mirror``, has the position
-up to which was read. An increment and its position are written in one transaction.
+It has the tables of an embedded ledger. Those that nobody analyzes stay empty. One more, ``mirror_position``, says up
+to where was read. An increment and its position are written in one transaction.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ MIRRORED_BY: Final = {
     "flows": "name",
     "job_attempts": "job_id",
     "jobs": "id",
+    "model_comparisons": "id",
     "recommendations": "id",
     "redactions": "id",
     "sealed_values": "id",
@@ -49,8 +50,8 @@ LEFT_OUT: Final[Mapping[str, Collection[str]]] = {
 DELETED_KEPT_S: Final = 3600
 """How long ``deleted_rows`` keeps a row. A mirror that has not read for half as long begins anew."""
 
-_CREATE: Final = """CREATE TABLE IF NOT EXISTS mirror (
-    source VARCHAR, generation VARCHAR, snapshot VARCHAR, read_time TIMESTAMP
+_CREATE: Final = """CREATE TABLE IF NOT EXISTS mirror_position (
+    source VARCHAR, mirror VARCHAR, snapshot VARCHAR, read_time TIMESTAMP
 )"""
 
 _MOST_LITERALS: Final = 1000
@@ -70,14 +71,14 @@ class Position:
 
     Attributes:
         source: The database, how often a standby of it took over, and the schema. Of another one, all is read anew.
-        generation: UUID of the time when all was read. PostgreSQL knows the last one: a mirror that another one came
-            after would miss what was deleted and forgotten meanwhile.
+        mirror: UUID under which PostgreSQL knows the mirror, so that it remembers for it what was deleted. If it knows
+            it no more, all is read anew.
         snapshot: The transactions whose rows were read, as PostgreSQL writes a ``pg_snapshot``.
         read_time: When, by the clock of PostgreSQL, UTC.
     """
 
     source: str
-    generation: str
+    mirror: str
     snapshot: str
     read_time: datetime
 
@@ -89,7 +90,7 @@ class Position:
     def leads_to(self, later: Position) -> bool:
         """Whether what changed since is all that is needed to get from here to a later position."""
         gap_s = (later.read_time - self.read_time).total_seconds()
-        same = (self.source, self.generation) == (later.source, later.generation)
+        same = (self.source, self.mirror) == (later.source, later.mirror)
         return same and self.oldest_open <= later.oldest_open and 0 <= gap_s < DELETED_KEPT_S / 2
 
 
@@ -110,10 +111,16 @@ class TableChanges:
 
 @dataclass(frozen=True, slots=True)
 class Increment:
-    """What brings a mirror to a position."""
+    """What brings a mirror to a position.
+
+    Attributes:
+        request: Number of the request to leave no byte of what was deleted, which the mirror has not fulfilled; 0 for
+            none.
+    """
 
     position: Position
     tables: tuple[TableChanges, ...]
+    request: int = 0
 
 
 def columns_of(cursor: DuckDb) -> dict[str, list[str]]:
@@ -128,9 +135,9 @@ def columns_of(cursor: DuckDb) -> dict[str, list[str]]:
 
 def position(cursor: DuckDb) -> Position | None:
     """Up to where the mirror has read; None before the first time."""
-    if not count(cursor, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'mirror'"):
+    if not count(cursor, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'mirror_position'"):
         return None
-    row = fetch_one(cursor, "SELECT * FROM mirror")
+    row = fetch_one(cursor, "SELECT * FROM mirror_position")
     return None if row is None else Position(**(row | {"read_time": aware(row["read_time"])}))
 
 
@@ -147,10 +154,10 @@ def apply(cursor: DuckDb, increment: Increment) -> None:
         columns = {row["column_name"]: row["data_type"] for row in types}
         cursor.execute(f"INSERT INTO {changes.table} SELECT * FROM {_read_csv(changes.rows, columns)}")  # noqa: S608
     cursor.execute(_CREATE)
-    cursor.execute("DELETE FROM mirror")
+    cursor.execute("DELETE FROM mirror_position")
     at = increment.position
-    given = [at.source, at.generation, at.snapshot, stored_time(at.read_time)]
-    cursor.execute("INSERT INTO mirror VALUES (?, ?, ?, ?)", given)
+    given = [at.source, at.mirror, at.snapshot, stored_time(at.read_time)]
+    cursor.execute("INSERT INTO mirror_position VALUES (?, ?, ?, ?)", given)
 
 
 def _delete(cursor: DuckDb, changes: TableChanges) -> None:

@@ -23,20 +23,23 @@ class Ledgers:
         ledger: Holds the truth.
         views: Has views and macros, for analysts and reports: the ledger itself, or its mirror.
         url: Of PostgreSQL, where that holds the ledger; else empty.
+        together: Whether other servers write to it at the same time.
     """
 
     ledger: Ledger
     views: EmbeddedLedger
     url: str = field(default="", repr=False)
+    together: bool = False
 
 
 @contextmanager
-def opened(path: Path, url: str) -> Iterator[Ledgers]:
-    """Open the ledger, and bring it to the newest schema. No other server can open it meanwhile.
+def opened(path: Path, url: str, *, together: bool = False) -> Iterator[Ledgers]:
+    """Open the ledger, and bring it to the newest schema.
 
     Args:
         path: The embedded file, or the mirror's.
         url: Of PostgreSQL; empty for the embedded file.
+        together: Whether other servers may use the ledger meanwhile; PostgreSQL alone lets them.
 
     Raises:
         VestibuleError: See ``EmbeddedLedger.open`` and ``PostgresLedger.open``; LEDGER_DRIVER_MISSING.
@@ -46,13 +49,14 @@ def opened(path: Path, url: str) -> Iterator[Ledgers]:
             yield Ledgers(file, file)
         return
     require_driver()
-    from server.ledger.postgres.ledger import PostgresLedger  # psycopg is an extra
+    from server.ledger.postgres.ledger import PostgresLedger, Use  # psycopg is an extra
 
-    with closing(PostgresLedger.open(url, alone=True)) as ledger, closing(_opened_mirror(path)) as mirror:
-        yield Ledgers(ledger, mirror, url)
+    use = Use.TOGETHER if together else Use.ALONE
+    with closing(PostgresLedger.open(url, use=use)) as ledger, closing(opened_mirror(path)) as mirror:
+        yield Ledgers(ledger, mirror, url, together)
 
 
-def _opened_mirror(path: Path) -> EmbeddedLedger:
+def opened_mirror(path: Path) -> EmbeddedLedger:
     """Open a mirror. One that cannot be opened is deleted: it is made anew.
 
     Raises:

@@ -60,11 +60,16 @@ def old_sessions(
 
 
 def delete_turns(cursor: Cursor, before: datetime, flow: FlowVersion = EVERY_FLOW) -> int:
-    """Delete turns of sessions that have ended, with the times of their words and their answers; returns how many."""
+    """Delete turns of sessions that have ended, with the times of their words, their answers and their comparisons.
+
+    Returns:
+        How many turns.
+    """
     old = f"create_time < $before AND {_ENDED} AND {_IN_FLOW}"
     which = _which(before, flow)
     cursor.execute(f"DELETE FROM turn_words WHERE turn_id IN (SELECT id FROM turns WHERE {old})", which)  # noqa: S608
     answers.delete_where(cursor, old, which)
+    cursor.execute(f"DELETE FROM model_comparisons WHERE {old}", which)  # noqa: S608 - literals of ours
     return count(cursor, f"DELETE FROM turns WHERE {old}", which)  # noqa: S608 - literals of ours
 
 

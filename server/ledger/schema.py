@@ -12,9 +12,12 @@ from server.ledger.event_declarations import EVENT_DECLARATIONS
 from server.ledger.flows import FLOWS
 from server.ledger.job_attempts import JOB_ATTEMPTS
 from server.ledger.letter_operations import LETTER_OPERATIONS
+from server.ledger.model_comparisons import MODEL_COMPARISONS
 from server.ledger.reviews_schema import REVIEW_TABLES
 from server.ledger.sealed_values import SEALED_VALUES
 from server.ledger.server_events import SERVER_EVENTS
+from server.ledger.servers import SERVERS
+from server.ledger.speech_models import SPEECH_MODELS
 from server.ledger.table_schema import TableSchema
 from server.ledger.weekly_reports import WEEKLY_REPORTS
 
@@ -267,5 +270,8 @@ TABLES = (
     FLOWS,
     SEALED_VALUES,
     ANSWERS,
+    SERVERS,
+    SPEECH_MODELS,
+    MODEL_COMPARISONS,
 )
 """All tables, whichever migration made them."""

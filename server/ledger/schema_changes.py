@@ -178,6 +178,18 @@ AGE_ERASES = [
 ]
 """Retention erases whole sessions, too."""
 
+HELD_STREAMS = [
+    "ALTER TABLE streams ADD COLUMN holder VARCHAR DEFAULT ''",
+    "ALTER TABLE streams ADD COLUMN held_until TIMESTAMP",
+    comment_on("COLUMN", "streams.holder", "Id of the connection that has it open; empty for none."),
+    comment_on(
+        "COLUMN",
+        "streams.held_until",
+        "Until when the server of that connection counts as alive, UTC; null where one server has the ledger alone.",
+    ),
+]
+"""With several servers, a stream may be resumed at another one than where it broke."""
+
 MARKS = [
     "ALTER TABLE migrations ADD COLUMN goes_back BOOLEAN DEFAULT false",
     comment_on("COLUMN", "migrations.goes_back", "Whether a release that does not know it can use the ledger."),

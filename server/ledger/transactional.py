@@ -11,9 +11,9 @@ import queue
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
@@ -127,6 +127,22 @@ class TransactionalLedger(ABC, Generic[C_co]):
         Raises:
             VestibuleError: The ledger is as it was, and goes on.
         """
+
+    @asynccontextmanager
+    async def alone(self, work: str, wait_s: float) -> AsyncIterator[bool]:
+        """Do work within the block that one server at a time does.
+
+        Args:
+            work: Its name.
+            wait_s: How long to wait for another server that does it.
+
+        Yields:
+            Whether no other server does it.
+
+        Raises:
+            VestibuleError: The engine does not answer.
+        """
+        yield True
 
     @property
     def health(self) -> WriterHealth:

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from server.ledger.columns import Cursor, Row, aware, aware_or_none, count, fetch_all, insert, stored_time
+from server.ledger.columns import (
+    Cursor,
+    Row,
+    aware,
+    aware_or_none,
+    count,
+    fetch_all,
+    insert,
+    stored_time,
+    stored_time_or_none,
+)
 from server.ledger.dialects import hold
 from server.ledger.table_schema import TableSchema, comment_on
 
@@ -149,11 +159,21 @@ def begin(cursor: Cursor, row: DeliveryRow, first_attempt_time: datetime, next_a
     return count(cursor, sql, [*times, row.week, row.channel, row.attempts]) == 1
 
 
-def end(cursor: Cursor, week: str, channel: str, state: DeliveryState, reason: str, now: datetime) -> None:
-    """Note how an attempt ended; in the state WAITING another one follows."""
+def end(
+    cursor: Cursor,
+    week: str,
+    channel: str,
+    state: DeliveryState,
+    reason: str,
+    now: datetime,
+    next_attempt_time: datetime | None = None,
+) -> None:
+    """Note how an attempt ended; in the state WAITING another one follows, at a time that is given."""
     ended = None if state is DeliveryState.WAITING else stored_time(now)
-    sql = "UPDATE weekly_reports SET state = ?, last_reason = ?, end_time = ? WHERE week = ? AND channel = ?"
-    cursor.execute(sql, [state, reason, ended, week, channel])
+    sql = """UPDATE weekly_reports SET state = ?, last_reason = ?, end_time = ?,
+            next_attempt_time = coalesce(?::TIMESTAMP, next_attempt_time)
+        WHERE week = ? AND channel = ?"""
+    cursor.execute(sql, [state, reason, ended, stored_time_or_none(next_attempt_time), week, channel])
 
 
 _SELECT = "SELECT * FROM weekly_reports"

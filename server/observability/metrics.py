@@ -13,6 +13,15 @@ _LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 1
 _WAIT_BUCKETS_S = (10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 28_800.0, 86_400.0)
 
 
+def mirror_lag(into: CollectorRegistry) -> Gauge:
+    """The one metric that a mirror of its own has, too."""
+    return Gauge(
+        "vestibule_mirror_lag_seconds",
+        "Age of the state of PostgreSQL that analysts and reports see; 0 with the embedded ledger.",
+        registry=into,
+    )
+
+
 class Metrics:
     """All metrics of one server, in a registry of their own."""
 
@@ -64,6 +73,14 @@ class Metrics:
             "vestibule_final_seconds",
             "From the end of an utterance to its redacted text.",
             buckets=_LATENCY_BUCKETS_S,
+            registry=into,
+        )
+        self.shadow_finals = Counter(
+            "vestibule_shadow_finals",
+            "Finals that a candidate for the recognition of speech was to get as well, by what came of it: compared, "
+            "skipped_waiting (it had one already), skipped_busy (the workers had no room for another stream), failed, "
+            "or erased (their session was, meanwhile).",
+            ["outcome"],
             registry=into,
         )
         self.jobs = Counter(
@@ -192,11 +209,7 @@ class Metrics:
         self.ledger_writable = Gauge(
             "vestibule_ledger_writable", "0 while the disk refuses what the ledger commits, else 1.", registry=into
         )
-        self.mirror_lag_seconds = Gauge(
-            "vestibule_mirror_lag_seconds",
-            "Age of the state of PostgreSQL that analysts and reports see; 0 with the embedded ledger.",
-            registry=into,
-        )
+        self.mirror_lag_seconds = mirror_lag(into)
         self.lost_log_lines = Gauge(
             "vestibule_lost_log_lines",
             "Lines of the log since the start that could not be written: a full disk, or a pipe that nobody reads.",

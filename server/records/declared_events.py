@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Final
@@ -58,6 +58,9 @@ class DeclaredEvents:
     Args:
         audit: Records what is declared, and knows what the server calls a client of tokens.
         flows: Whose declarations hold for the sessions of their version.
+
+    Attributes:
+        on_change: Called after a client has declared.
     """
 
     def __init__(
@@ -75,9 +78,20 @@ class DeclaredEvents:
         self._clients = MachineWords(gateway, as_device)
         self._known: dict[str, ClientEvents] | None = None
         self._version = 0
-        self._of_flows = {
+        self._of_flows: dict[tuple[str, int], ClientEvents] = {}
+        self.on_change: Callable[[], None] = lambda: None
+        self.learn(flows)
+
+    def learn(self, flows: Iterable[FlowDefinition]) -> None:
+        """Take over the declarations of more flows."""
+        self._of_flows |= {
             (flow.name, flow.version): _readers_of(flow.declared_events) for flow in flows if flow.declared_events
         }
+
+    def forget(self) -> None:
+        """Read what clients have declared again, for the next batch."""
+        self._version += 1
+        self._known = None
 
     @property
     def by_flows(self) -> bool:
@@ -144,8 +158,8 @@ class DeclaredEvents:
                 self._audit.append(cursor, entry)
 
             await self._ledger.write(store)
-            self._version += 1
-            self._known = None  # read again for the next batch
+            self.forget()
+            self.on_change()
         return changes
 
     def _readers(self, declarations: Mapping[str, Declaration]) -> dict[str, ClientEvents]:

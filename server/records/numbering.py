@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from models.numbered_tags import TagIdentity
 from models.text import RedactedText
-from server.ledger import tag_numbers
+from server.ledger import sessions, tag_numbers
+from server.ledger.columns import Cursor, exists
 from server.ledger.transactional import Ledger
 
 
@@ -14,11 +15,18 @@ async def number_tags(ledger: Ledger, session_id: str, texts: Sequence[RedactedT
     """Give the tags of texts their numbers, and store the new ones.
 
     Raises:
+        NotFound: SESSION_NOT_FOUND, it was erased; nothing may be shown.
         Unavailable, Overloaded: The ledger took no write; nothing may be shown.
     """
     if not any(text.identities for text in texts):
         return list(texts)
-    return await ledger.write(lambda cursor: tag_numbers.numbered(cursor, session_id, texts))
+
+    def write(cursor: Cursor) -> list[RedactedText]:
+        if not exists(cursor, "sessions", session_id):
+            raise sessions.not_found()
+        return tag_numbers.numbered(cursor, session_id, texts)
+
+    return await ledger.write(write)
 
 
 class KnownNumbers:

@@ -1,4 +1,4 @@
-"""Publish and subscribe within one process, by topic.
+"""Publish and subscribe, by topic, within one process; ``relayed_updates`` adds what other servers publish.
 
 A topic is the id of a session or of an upload. To miss nothing, subscribe first, then read the ledger, then follow::
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -45,10 +45,11 @@ class Subscription:
     A subscriber that does not keep up gets an error, so it never misses an update silently.
     """
 
-    def __init__(self, pubsub: PubSub, topic: str, queue_updates: int) -> None:
+    def __init__(self, pubsub: PubSub, topic: str, queue_updates: int, *, reads_again: bool) -> None:
         self._pubsub = pubsub
         self._topic = topic
         self._queue_updates = queue_updates
+        self._reads_again = reads_again
         # By key, so that a newer state replaces an older one; dict keeps the order of arrival.
         self._waiting: dict[str, Update] = {}
         self._count = 0
@@ -71,12 +72,13 @@ class Subscription:
         """The next update.
 
         Raises:
-            Overloaded: The subscriber did not keep up; it should read the current state again.
+            Overloaded: The subscriber did not keep up, or updates of other servers were lost; it should read the
+                current state again.
             ShuttingDown: The server is ending.
         """
         while not self._waiting:
             if self._lagged:
-                raise Overloaded("Too many changes at once to follow.", reason=Reason.WATCH_LAGGED, retry_after_s=1.0)
+                raise Overloaded("Changes were missed.", reason=Reason.WATCH_LAGGED, retry_after_s=1.0)
             if self._closed:
                 raise ShuttingDown("The server is ending.")
             self._changed.clear()
@@ -92,31 +94,72 @@ class Subscription:
             self._waiting[key] = update
         self._changed.set()
 
+    def _lag(self) -> None:
+        self._lagged = True
+        self._changed.set()
+
     def _close(self) -> None:
         self._closed = True
         self._changed.set()
 
 
 class PubSub:
-    """All subscriptions of this process."""
+    """All subscriptions of this process.
+
+    Attributes:
+        on_publish: Is given each update of this server, with its topics.
+    """
 
     def __init__(self) -> None:
+        self.on_publish: Callable[[Update, tuple[str, ...]], None] = lambda update, topics: None
         self._subscriptions: defaultdict[str, set[Subscription]] = defaultdict(set)
         self._closed = False
 
-    def subscribe(self, topic: str, *, queue_updates: int = QUEUE_UPDATES) -> Subscription:
-        """Subscribe at once. Use it in a ``with`` block, which ends the subscription."""
-        subscription = Subscription(self, topic, queue_updates)
+    def subscribe(self, topic: str, *, queue_updates: int = QUEUE_UPDATES, reads_again: bool = False) -> Subscription:
+        """Subscribe at once. Use it in a ``with`` block, which ends the subscription.
+
+        Args:
+            topic: Id of a session or of an upload.
+            queue_updates: Updates that may wait.
+            reads_again: Whether the subscriber gets an error when updates of other servers were lost. Otherwise it is
+                given the session and its uploads anew.
+        """
+        subscription = Subscription(self, topic, queue_updates, reads_again=reads_again)
         if self._closed:
             subscription._close()
         self._subscriptions[topic].add(subscription)
         return subscription
 
     def publish(self, update: Update, *topics: str) -> None:
-        """Give an update to all subscribers of the topics. Never waits."""
+        """Give an update to all subscribers of the topics, those of other servers too. Never waits."""
+        self.offer(update, *topics)
+        self.on_publish(update, topics)
+
+    def offer(self, update: Update, *topics: str) -> None:
+        """Give an update to the subscribers of this server alone."""
         for topic in topics:
             for subscription in self._subscriptions.get(topic, ()):
                 subscription._offer(update)
+
+    def is_followed(self, topic: str) -> bool:
+        """Whether this server has a subscriber of a topic."""
+        return topic in self._subscriptions
+
+    def lag(self, topics: Iterable[str]) -> None:
+        """Tell the subscribers of topics that read again to do so."""
+        for topic in topics:
+            for subscription in self._subscriptions.get(topic, ()):
+                if subscription._reads_again:
+                    subscription._lag()
+
+    def lose(self) -> list[str]:
+        """Updates of other servers were lost: tell those that read again; returns the topics of the other ones."""
+        self.lag(self._subscriptions)
+        return [
+            topic
+            for topic, subscriptions in self._subscriptions.items()
+            if not all(subscription._reads_again for subscription in subscriptions)
+        ]
 
     def close(self) -> None:
         """End all subscriptions, later ones too, with ShuttingDown; updates that already wait are delivered first."""

@@ -155,7 +155,12 @@ class Recommender:
             await self._note_unchanged(row)
             raise Conflict("The record is the one that was sent back.", reason=Reason.PROPOSAL_UNCHANGED)
         outdated = replace(row, state=RecommendationState.SUPERSEDED)
-        await self._ledger.write(lambda cursor: recommendations.insert_recommendation(cursor, outdated))
+
+        def store(cursor: Cursor) -> None:
+            sessions.get(cursor, session_id)  # it may be erased by now
+            recommendations.insert_recommendation(cursor, outdated)
+
+        await self._ledger.write(store)
         self.publish(outdated)
         return outdated
 

@@ -10,7 +10,17 @@ from functools import partial
 from models.redaction.types import Redactor
 from server.flows.definition import FlowDefinition
 from server.flows.loader import shipped_flows
-from server.ledger import daily_events, events, flows, redactions, sessions, stored_texts, tag_numbers, turns
+from server.ledger import (
+    daily_events,
+    events,
+    flows,
+    model_comparisons,
+    redactions,
+    sessions,
+    stored_texts,
+    tag_numbers,
+    turns,
+)
 from server.ledger.columns import Cursor
 from server.ledger.event_declarations import all_declarations
 from server.ledger.locks import lock_sessions
@@ -101,6 +111,8 @@ class LedgerRedaction:
             lock_sessions(cursor, changed)
             _store(cursor, changed, self._clock())
             for session_id in changed:
+                # They compare texts of other rules.
+                model_comparisons.delete_of_session(cursor, session_id)
                 redactions.store(cursor, session_id, self._rules, self._clock())
 
         await self._ledger.write(write)

@@ -28,6 +28,10 @@ log = get_logger("reports")
 MOST_MISSED: Final = 4
 """Reports of so many weeks are sent after a server was down for longer."""
 
+LONGEST_ATTEMPT: Final = timedelta(minutes=15)
+"""For so long after the beginning of an attempt no other server makes one: making the report takes ten minutes at most,
+and sending it less than two. One that kills its server is repeated after that."""
+
 T = TypeVar("T")
 _NO_END: Final = "The server ended during each attempt."
 
@@ -147,17 +151,20 @@ class ReportDelivery:
         following = now + timedelta(seconds=self._policy.delay(row.attempts))
         # An attempt begins late where the server was off, which is no reason to give up.
         first = row.first_attempt_time + (now - row.next_attempt_time)
-        if not await self._ledger.write(lambda cursor: rows.begin(cursor, row, first, following)):
+        until = max(following, now + LONGEST_ATTEMPT)
+        if not await self._ledger.write(lambda cursor: rows.begin(cursor, row, first, until)):
             return
         error = await self._send(row.channel, Week.parse(row.week), row.report_id)
         late = following - first > timedelta(seconds=self._policy.total_s)
         again = _may_succeed(error) and row.attempts + 1 < self._policy.attempts and not late
         state = DeliveryState.SENT if error is None else DeliveryState.WAITING if again else DeliveryState.FAILED
-        await self._end(replace(row, attempts=row.attempts + 1), state, error)
+        await self._end(replace(row, attempts=row.attempts + 1, next_attempt_time=following), state, error)
 
     async def _end(self, row: DeliveryRow, state: DeliveryState, error: VestibuleError | None) -> None:
         reason, now = str(error.reason) if error is not None else "", self._clock()
-        await self._ledger.write(lambda cursor: rows.end(cursor, row.week, row.channel, state, reason, now))
+        await self._ledger.write(
+            lambda cursor: rows.end(cursor, row.week, row.channel, state, reason, now, row.next_attempt_time)
+        )
         about = {"week": row.week, "channel": row.channel, "attempts": row.attempts}
         if error is None:
             log.info("report_sent", **about)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import grpc.aio
 from vestibule.v1 import (
@@ -35,6 +35,9 @@ from vestibule.v1 import (
     session_pb2_grpc,
 )
 
+if TYPE_CHECKING:
+    from server.services.funnel import FunnelService
+
 SERVICE_NAMES: Final[tuple[str, ...]] = tuple(
     module.DESCRIPTOR.services_by_name[name].full_name
     for module, name in (
@@ -65,7 +68,7 @@ class Services:
     recommendation: recommendation_pb2_grpc.RecommendationServiceServicer
     review: review_pb2_grpc.ReviewServiceServicer
     flow: flow_pb2_grpc.FlowServiceServicer
-    funnel: funnel_pb2_grpc.FunnelServiceServicer
+    funnel: FunnelService
     experiment: experiment_pb2_grpc.ExperimentServiceServicer
     report: report_pb2_grpc.ReportServiceServicer
     risk: risk_pb2_grpc.RiskServiceServicer

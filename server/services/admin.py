@@ -9,25 +9,24 @@ from typing import Any
 
 from vestibule.v1 import admin_pb2, admin_pb2_grpc
 
-from models.retry import RetryPolicy
 from server.access import ownership
 from server.access.audit import AuditAction
 from server.access.audit_book import AuditBook
 from server.access.caller import current_caller
 from server.backup.hold import FilesHold
 from server.breakers.registry import Breakers
-from server.breakers.types import BreakerSnapshot
 from server.erasure.eraser import Eraser
 from server.jobs.letter_operations import LetterOperations
 from server.jobs.runner import JobQueue
 from server.ledger import dead_letters, job_attempts, jobs
 from server.ledger.columns import Cursor
-from server.ledger.erasure import Erased, ErasureScope, ErasureTarget
+from server.ledger.erasure import ErasureScope, ErasureTarget
 from server.ledger.letter_filter import LetterFilter
 from server.ledger.transactional import Ledger
 from server.records.machine_words import MachineWords
 from server.records.status import StatusReporter
 from server.rpc import convert
+from server.services.admin_messages import breaker_message, erased_message, retry_policy_message
 from server.services.audit_messages import audit_filter, audit_page, audit_report
 from server.services.letter_messages import (
     discarded,
@@ -37,15 +36,12 @@ from server.services.letter_messages import (
     letter_with_attempts,
     redriven,
 )
+from server.services.speech_model_messages import compare_response, speech_models_message
+from server.speech_models.report import report
+from server.speech_models.shadow import FinalsShadow
 from server.uploads.key_rotation import SpoolKeyRotation
 
 DEFAULT_PAGE = 100
-_STATES = {
-    "closed": admin_pb2.BREAKER_STATE_CLOSED,
-    "open": admin_pb2.BREAKER_STATE_OPEN,
-    "half-open": admin_pb2.BREAKER_STATE_HALF_OPEN,
-}
-
 
 _SCOPES = {
     "session_id": ErasureScope.SESSION,
@@ -69,6 +65,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         operations: LetterOperations,
         spool_key: SpoolKeyRotation,
         hold: FilesHold,
+        shadow: FinalsShadow,
     ) -> None:
         self._status = status
         self._ledger = ledger
@@ -80,6 +77,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         self._operations = operations
         self._spool_key = spool_key
         self._hold = hold
+        self._shadow = shadow
 
     async def GetStatus(  # noqa: N802, D102
         self, request: admin_pb2.GetStatusRequest, context: Any
@@ -95,7 +93,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
             open_job_count=now.open_jobs,
             open_stream_count=now.open_streams,
             dead_letter_count=now.dead_letters,
-            retry_policies=[_retry_policy(policy) for policy in now.retry_policies],
+            retry_policies=[retry_policy_message(policy) for policy in now.retry_policies],
             dashboard_url=now.dashboard_url,
         )
 
@@ -169,7 +167,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
     async def ListBreakers(  # noqa: N802, D102
         self, request: admin_pb2.ListBreakersRequest, context: Any
     ) -> admin_pb2.ListBreakersResponse:
-        found = [_breaker(snapshot) for snapshot in self._breakers.snapshots()]
+        found = [breaker_message(snapshot) for snapshot in self._breakers.snapshots()]
         return admin_pb2.ListBreakersResponse(breakers=found)
 
     async def ResetBreaker(  # noqa: N802, D102
@@ -178,7 +176,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         breaker = self._breakers.get(request.name)
         await self._audit.record(AuditAction.BREAKER_RESET, ("breaker", breaker.name))
         breaker.reset()
-        return admin_pb2.ResetBreakerResponse(breaker=_breaker(breaker.snapshot()))
+        return admin_pb2.ResetBreakerResponse(breaker=breaker_message(breaker.snapshot()))
 
     async def TripBreaker(  # noqa: N802, D102
         self, request: admin_pb2.TripBreakerRequest, context: Any
@@ -186,7 +184,37 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         breaker = self._breakers.get(request.name)
         await self._audit.record(AuditAction.BREAKER_TRIPPED, ("breaker", breaker.name))
         breaker.trip()
-        return admin_pb2.TripBreakerResponse(breaker=_breaker(breaker.snapshot()))
+        return admin_pb2.TripBreakerResponse(breaker=breaker_message(breaker.snapshot()))
+
+    async def GetSpeechModels(  # noqa: N802, D102
+        self, request: admin_pb2.GetSpeechModelsRequest, context: Any
+    ) -> admin_pb2.GetSpeechModelsResponse:
+        return admin_pb2.GetSpeechModelsResponse(speech_models=speech_models_message(self._shadow.choice))
+
+    async def UseSpeechModel(  # noqa: N802, D102
+        self, request: admin_pb2.UseSpeechModelRequest, context: Any
+    ) -> admin_pb2.UseSpeechModelResponse:
+        await self._shadow.choice.use(request.weights)
+        return admin_pb2.UseSpeechModelResponse(speech_models=speech_models_message(self._shadow.choice))
+
+    async def ShadowSpeechModel(  # noqa: N802, D102
+        self, request: admin_pb2.ShadowSpeechModelRequest, context: Any
+    ) -> admin_pb2.ShadowSpeechModelResponse:
+        await self._shadow.choice.shadow(request.weights, request.share)
+        return admin_pb2.ShadowSpeechModelResponse(speech_models=speech_models_message(self._shadow.choice))
+
+    async def DiscardSpeechCandidate(  # noqa: N802, D102
+        self, request: admin_pb2.DiscardSpeechCandidateRequest, context: Any
+    ) -> admin_pb2.DiscardSpeechCandidateResponse:
+        await self._shadow.choice.discard()
+        return admin_pb2.DiscardSpeechCandidateResponse(speech_models=speech_models_message(self._shadow.choice))
+
+    async def CompareSpeechModels(  # noqa: N802, D102
+        self, request: admin_pb2.CompareSpeechModelsRequest, context: Any
+    ) -> admin_pb2.CompareSpeechModelsResponse:
+        choice, client_id = self._shadow.choice, current_caller().client_id
+        found = await report(self._ledger, choice, client_id=client_id, examples=request.example_count)
+        return compare_response(found, self._shadow)
 
     async def RotateSpoolKey(  # noqa: N802, D102
         self, request: admin_pb2.RotateSpoolKeyRequest, context: Any
@@ -223,9 +251,9 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         field = request.WhichOneof("target") or ""  # the rules of the proto ask for one
         target = ErasureTarget(_SCOPES[field], getattr(request, field))
         if request.dry_run:
-            return _erased("", await self._eraser.preview(target))
+            return erased_message("", await self._eraser.preview(target))
         # A caller that goes away does not stop an erasure.
-        return _erased(*await asyncio.shield(self._eraser.erase(target)))
+        return erased_message(*await asyncio.shield(self._eraser.erase(target)))
 
     async def ListAuditEntries(  # noqa: N802, D102
         self, request: admin_pb2.ListAuditEntriesRequest, context: Any
@@ -237,43 +265,3 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         self, request: admin_pb2.VerifyAuditRequest, context: Any
     ) -> admin_pb2.VerifyAuditResponse:
         return audit_report(await self._audit.verify())
-
-
-def _erased(erasure_id: str, erased: Erased) -> admin_pb2.EraseResponse:
-    rows = erased.rows
-    return admin_pb2.EraseResponse(
-        erasure_id=erasure_id,
-        session_count=rows.get("sessions", 0),
-        turn_count=rows.get("turns", 0),
-        upload_count=rows.get("uploads", 0),
-        record_count=rows.get("recommendations", 0),
-        event_count=rows.get("events", 0),
-        dead_letter_count=rows.get("dead_letters", 0),
-        daily_row_count=rows.get("daily_events", 0),
-    )
-
-
-def _retry_policy(policy: RetryPolicy) -> admin_pb2.RetryPolicy:
-    return admin_pb2.RetryPolicy(
-        name=policy.name,
-        attempt_count=policy.attempts,
-        first_delay=convert.duration(policy.first_delay_s),
-        longest_delay=convert.duration(policy.longest_s),
-        factor=policy.factor,
-        total=convert.duration(policy.total_s),
-    )
-
-
-def _breaker(snapshot: BreakerSnapshot) -> admin_pb2.Breaker:
-    return admin_pb2.Breaker(
-        name=snapshot.name,
-        state=_STATES[snapshot.state],
-        failure_count=snapshot.failures,
-        failure_threshold=snapshot.bounds.failures,
-        reset_timeout=convert.duration(snapshot.bounds.reset_s),
-        success_count=snapshot.successes,
-        success_threshold=snapshot.bounds.successes,
-        open_for=convert.duration(snapshot.open_for_more_s),
-        last_failure_time=convert.timestamp(snapshot.last_failure_time) if snapshot.last_failure_time else None,
-        last_failure_reason=snapshot.last_failure_reason,
-    )

@@ -99,6 +99,9 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
         undeclared: What becomes of events that do not fit what their client has declared.
         most_of_session: Events that the app of a session may store.
         metrics: Count events that do not fit or are too many; None counts for nobody.
+
+    Attributes:
+        declared: What clients have declared.
     """
 
     def __init__(
@@ -119,9 +122,9 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
         self._views = views
         self._long_reads = LongReads(views)
         self._lists = SessionLists(clock)
-        self._declared = DeclaredEvents(ledger, gateway, clock, audit, flows)
+        self.declared = DeclaredEvents(ledger, gateway, clock, audit, flows)
         counting = metrics or Metrics()
-        values = EventValues(ledger, gateway, self._declared, undeclared, counting)
+        values = EventValues(ledger, gateway, self.declared, undeclared, counting)
         self._intake = EventIntake(ledger, clock, values, most_of_session, counting, refusals)
         self._pseudonym = audit.client_pseudonym
         self._analysis = analysis or Analysis(clock=clock)
@@ -164,7 +167,7 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
     async def DeclareEvents(  # noqa: N802, D102
         self, request: funnel_pb2.DeclareEventsRequest, context: Any
     ) -> funnel_pb2.DeclareEventsResponse:
-        changes = await self._declared.declare(
+        changes = await self.declared.declare(
             current_caller().client_for(request.client_id),
             event_messages.declaration_of(request.events),
             words_checked=request.words_checked,
@@ -175,5 +178,5 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
     async def ListDeclaredEvents(  # noqa: N802, D102
         self, request: funnel_pb2.ListDeclaredEventsRequest, context: Any
     ) -> funnel_pb2.ListDeclaredEventsResponse:
-        found = await self._declared.listed(request.client_id, visible_to=current_caller().client_id)
+        found = await self.declared.listed(request.client_id, visible_to=current_caller().client_id)
         return event_messages.declarations_message(found)

@@ -55,7 +55,7 @@ class MediaService(media_pb2_grpc.MediaServiceServicer):
         self, request: media_pb2.WatchUploadRequest, context: Any
     ) -> AsyncIterator[media_pb2.WatchUploadResponse]:
         upload_id = (await self._get(request.upload_id)).id
-        with self._pubsub.subscribe(upload_id) as updates:
+        with self._pubsub.subscribe(upload_id, reads_again=True) as updates:
             row = await self._get(request.upload_id)
             yield media_pb2.WatchUploadResponse(upload=convert.upload(row))
             while row.state not in _FINAL_STATES:

@@ -57,7 +57,7 @@ class SessionService(session_pb2_grpc.SessionServiceServicer):
     async def WatchSession(  # noqa: N802, D102
         self, request: session_pb2.WatchSessionRequest, context: Any
     ) -> AsyncIterator[session_pb2.WatchSessionResponse]:
-        with self._pubsub.subscribe(request.session_id) as updates:
+        with self._pubsub.subscribe(request.session_id, reads_again=True) as updates:
             view = await self._sessions.view(request.session_id)
             yield session_pb2.WatchSessionResponse(session=_message(view))
             ended = view.session.state.ended

@@ -16,12 +16,25 @@ from server.setting_groups.fields import MEBIBYTE, Empty, Port, Threads
 class WorkerSettings(BaseModel):
     """Resources of one kind of worker; each is a Ray Serve deployment."""
 
-    replicas: int = Field(1, ge=1, description="Processes of this kind.")
+    replicas: int = Field(1, ge=1, description="Processes of this kind; with `MOST_REPLICAS` the least number of them.")
+    most_replicas: int = Field(
+        0,
+        ge=0,
+        description="Most processes of this kind, as calls need them; a number not above `REPLICAS` keeps theirs.",
+    )
+    ongoing_per_replica: float = Field(
+        2.0, gt=0, description="Calls for each process, running or waiting, from which `MOST_REPLICAS` adds one."
+    )
     cpus: float = Field(0.3, gt=0, description="Logical CPUs that Ray books for one replica.")
     gpus: float = Field(0.0, ge=0, description="GPUs, or a fraction of one, that Ray books for one replica.")
     threads: Threads = Field(2, description="Threads that the engine of one replica really uses.")
     max_ongoing: int = Field(4, ge=1, description="Calls that one replica takes at a time.")
     max_queued: int = Field(64, ge=1, description="Calls that may wait; one more is refused.")
+
+    @property
+    def most(self) -> int:
+        """The largest number of processes."""
+        return max(self.replicas, self.most_replicas)
 
 
 class SpeechSettings(WorkerSettings):
@@ -46,9 +59,16 @@ class SpeechSettings(WorkerSettings):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU where there is one.")
 
     @property
+    def names(self) -> list[str]:
+        """Names of the weights, each once."""
+        return list(dict.fromkeys(name for name in (self.weights, self.partial_weights) if name))
+
+    @property
     def places(self) -> int:
-        """Number of windows that all replicas together recognise at the same time."""
-        return self.replicas * (min(self.at_once, self.max_ongoing) if self.engine == "ctranslate2" else 1)
+        """Number of windows that all replicas together recognise at the same time, once there are as many as may be:
+        with fewer places than that, there would never be so many calls that more replicas are needed.
+        """
+        return self.most * (min(self.at_once, self.max_ongoing) if self.engine == "ctranslate2" else 1)
 
 
 class VisionSettings(WorkerSettings):
@@ -71,6 +91,11 @@ class RedactionSettings(WorkerSettings):
         "auto", description="auto takes a GPU where there is one. `ctranslate2` runs on the CPU only."
     )
     policy_file: Empty[Path] = Field(None, description="YAML file of redaction policies; empty means the strict one.")
+    ner_weights: str = Field(
+        "",
+        description="Name of an added model that finds more personal words, beside what is built in; empty means none. "
+        "See docs/concepts/weights.md.",
+    )
 
     threads: Threads = Field(1, description="Threads of the name classifier.")
     max_ongoing: int = Field(16, ge=1, description="Calls that one replica takes at a time.")

@@ -6,6 +6,7 @@ A refused stream costs one read of the ledger and no call to a worker, so it doe
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Final
 
 from models.errors import Conflict, Overloaded, VestibuleError
 from models.reasons import Reason
+from server.ledger.streams import taken_over
 from server.observability.metrics import Metrics
 from server.streaming.load_meter import SpeechLoadMeter
 
@@ -55,7 +57,7 @@ class EndRequest:
 
     def __init__(self) -> None:
         self._asked = asyncio.Event()
-        self._error: VestibuleError = _taken_over()
+        self._error: VestibuleError = taken_over()
 
     def ask(self, error: VestibuleError) -> None:
         """Ask for the end. The first error stays."""
@@ -74,6 +76,8 @@ class AdmissionTicket:
     """One admitted stream on one connection.
 
     Attributes:
+        id: UUID of the connection.
+        has_stream: Whether the ledger says that this connection has the stream.
         has_audio: Whether the stream counts towards the load of the speech workers.
         end_request: Set when the client resumed the stream on another connection, or the session was erased.
         released: Set when nothing runs on this connection any more.
@@ -81,6 +85,8 @@ class AdmissionTicket:
 
     session_id: str
     client_id: str
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    has_stream: bool = False
     has_audio: bool = False
     end_request: EndRequest = field(default_factory=EndRequest)
     released: asyncio.Event = field(default_factory=asyncio.Event)
@@ -106,6 +112,17 @@ class Admission:
     def ids(self) -> frozenset[str]:
         """Ids of the open streams."""
         return frozenset(self._tickets)
+
+    @property
+    def short_of_capacity(self) -> bool:
+        """Whether the speech workers have no room for another stream, by the measured load."""
+        streams = self._audio_streams
+        return streams >= self._limits.floor and self._load.share_with_one_more(streams) > self._limits.load
+
+    @property
+    def connections(self) -> dict[str, str]:
+        """Ids of the connections that have a stream, by stream."""
+        return {stream_id: ticket.id for stream_id, ticket in self._tickets.items() if ticket.has_stream}
 
     @property
     def session_ids(self) -> frozenset[str]:
@@ -142,7 +159,7 @@ class Admission:
     async def end_sessions(self, session_ids: frozenset[str]) -> None:
         """End the open streams of these sessions, which are erased, and wait up to ``RELEASE_TIMEOUT_S``."""
         ending = [ticket for ticket in self._tickets.values() if ticket.session_id in session_ids]
-        await asyncio.gather(*(_end(ticket, _erased()) for ticket in ending))
+        await asyncio.gather(*(_end(ticket, erased()) for ticket in ending))
 
     async def release(self, stream_id: str) -> None:
         """End the older connection of a stream, and wait for its end up to ``RELEASE_TIMEOUT_S``.
@@ -151,7 +168,13 @@ class Admission:
         """
         ticket = self._tickets.get(stream_id)
         if ticket is not None:
-            await _end(ticket, _taken_over())
+            await _end(ticket, taken_over())
+
+    def end_connection(self, stream_id: str, connection: str, error: VestibuleError) -> None:
+        """Have a connection end, if it is still that of its stream here."""
+        ticket = self._tickets.get(stream_id)
+        if ticket is not None and ticket.id == connection:
+            ticket.end_request.ask(error)
 
     def admit_audio(self, ticket: AdmissionTicket) -> None:
         """Count a new stream towards the load of the speech workers. Harmless when repeated.
@@ -161,8 +184,7 @@ class Admission:
         """
         if ticket.has_audio:
             return
-        streams = self._audio_streams
-        if streams >= self._limits.floor and self._load.share_with_one_more(streams) > self._limits.load:
+        if self.short_of_capacity:
             message = "The speech workers have no room for another stream."
             raise self._refusal(Reason.SPEECH_BUSY, message, BUSY_RETRY_AFTER_S)
         ticket.has_audio = True
@@ -195,13 +217,6 @@ async def _end(ticket: AdmissionTicket, error: VestibuleError) -> None:
         await asyncio.wait_for(ticket.released.wait(), RELEASE_TIMEOUT_S)
 
 
-def _taken_over() -> Conflict:
-    return Conflict(
-        "The stream continues on another connection.",
-        reason=Reason.STREAM_TAKEN_OVER,
-        hint="Ignore this one. If no other client has the token, resume.",
-    )
-
-
-def _erased() -> Conflict:
+def erased() -> Conflict:
+    """The error that says that the session of a stream was erased."""
     return Conflict("The session was erased.", reason=Reason.SESSION_ERASED, hint="Start a new session.")

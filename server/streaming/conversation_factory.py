@@ -30,10 +30,10 @@ from server.streaming.responder import ReplyBackend, Responder
 from server.streaming.segmentation import Segmentation, SegmenterFactory
 from server.streaming.stream_config import StreamConfig, StreamLimits
 from server.streaming.stream_registry import RegisteredStream, StreamRegistry
-from server.streaming.transcriber import Transcriber
+from server.streaming.transcriber import Heard, Transcriber
 
-RepositoryFactory = Callable[[SessionRow, str, StreamGuidance], StreamRepository]
-"""Takes the session, the id of a stream, and its guidance."""
+RepositoryFactory = Callable[[SessionRow, str, str, StreamGuidance], StreamRepository]
+"""Takes the session, the ids of a stream and of the connection that has it, and its guidance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ class ConversationFactory:
     clock: Clock
     elapsed_s: Callable[[], float]
     open_container: OpenContainer
+    heard: Heard
     experiments: Experiments = NO_EXPERIMENTS
     seals: Seals = NOTHING_SEALED
 
@@ -72,7 +73,7 @@ class ConversationFactory:
         guidance = StreamGuidance(progress, language=stream.language, guided=config.guided)
         if config.resume_token:
             outputs.put_nowait(guidance.now)  # the broken connection may not have told it
-        repository = self.repositories(session, row.id, guidance)
+        repository = self.repositories(session, row.id, row.holder, guidance)
         changes = self.experiments.changes(
             session.variant, session.client_id, session.create_time, session.flow, session.flow_version
         )
@@ -94,7 +95,7 @@ class ConversationFactory:
         transcriber = self._transcriber(config, session, row, repository, responder, guidance, heard)
         segmentation, decoder = self._segmentation(config, row, changes), self._decoder(row)
         return Conversation(
-            AudioIngest(await self.registry.open_log(row.id, session.client_id), decoder, row.next_offset),
+            AudioIngest(await self.registry.open_log(row, session.client_id), decoder, row.next_offset),
             segmentation,
             transcriber,
             responder,
@@ -168,6 +169,7 @@ class ConversationFactory:
             asked_for=asked_for,
             clock=self.clock,
             metrics=self.metrics,
+            heard=self.heard,
         )
 
 

@@ -44,6 +44,15 @@ FINAL_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
+class Decode:
+    """What the workers were sent, what they answered, and how many seconds that took."""
+
+    window: SpeechWindow
+    step: SpeechStep
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechBackend:
     """What the transcription of all streams shares."""
 
@@ -51,14 +60,17 @@ class SpeechBackend:
     limiter: PriorityLimiter
     load: SpeechLoadMeter
 
-    async def decode(self, window: SpeechWindow, timeout_s: float) -> SpeechStep:
+    async def decode(self, window: SpeechWindow, timeout_s: float) -> Decode:
         """Recognise and redact a window; finals count towards the load.
 
         Raises:
             Unavailable, Overloaded, DeadlineExceeded: See ``Gateway``.
         """
         with self.load.working() if window.final else nullcontext():
-            return await self.gateway.speech_step(window, timeout_s=timeout_s)
+            clock = asyncio.get_running_loop().time
+            began = clock()
+            step = await self.gateway.speech_step(window, timeout_s=timeout_s)
+            return Decode(window, step, clock() - began)
 
 
 def _nothing_sealed() -> SealRequest | None:
@@ -141,8 +153,8 @@ class InterimTranscriber:
         self._numbers = numbers
         self._asked_during: frozenset[str] = frozenset()
 
-    async def run(self, utterance: Utterance) -> SpeechStep | None:
-        """Send partials until the utterance is closed, and return what was said in the whole of it.
+    async def run(self, utterance: Utterance) -> Decode | None:
+        """Send partials until the utterance is closed, and return the decode of the whole of it.
 
         Returns:
             None when the server stops before the utterance ended.
@@ -152,17 +164,17 @@ class InterimTranscriber:
         """
         self._asked_during = frozenset()
         self._numbers.begin()
-        step = await self._until_closed(utterance)
+        decode = await self._until_closed(utterance)
         if utterance.suspended:
             return None
-        if step is None:
-            step = await self._backend.decode(self._window(utterance, final=True), FINAL_TIMEOUT_S)
-        self.sealed_state = step.sealed_state
-        if has_speech(step):
-            self.language = self._language_after(step)
-        return step
+        if decode is None:
+            decode = await self._backend.decode(self._window(utterance, final=True), FINAL_TIMEOUT_S)
+        self.sealed_state = decode.step.sealed_state
+        if has_speech(decode.step):
+            self.language = self._language_after(decode.step)
+        return decode
 
-    async def _until_closed(self, utterance: Utterance) -> SpeechStep | None:
+    async def _until_closed(self, utterance: Utterance) -> Decode | None:
         """Send partials and decode pauses until the utterance is closed.
 
         Returns:
@@ -170,15 +182,15 @@ class InterimTranscriber:
         """
         shown, next_at = Partial(utterance.number, RedactedText.literal("")), int(FIRST_PARTIAL_S * SAMPLE_RATE_HZ)
         pause: EndpointDecision | None = None
-        step: SpeechStep | None = None
+        decode: Decode | None = None
         while True:
             # During a pause there is nothing new to show.
             await utterance.wait_for(sys.maxsize if pause else next_at, pause)
             if utterance.pause is not pause:
                 pause = utterance.pause
-                step = await self._decode_pause(utterance, pause) if pause is not None else None
+                decode = await self._decode_pause(utterance, pause) if pause is not None else None
             elif utterance.closed:
-                return step
+                return decode
             else:
                 decoded = utterance.size
                 shown = await self._show_partial(utterance, shown)
@@ -186,9 +198,10 @@ class InterimTranscriber:
 
     async def _show_partial(self, utterance: Utterance, shown: Partial) -> Partial:
         """Decode and send one partial; returns what the client sees now."""
-        step = await self._decode_partial(utterance)
-        if step is None:
+        decode = await self._decode_partial(utterance)
+        if decode is None:
             return shown
+        step = decode.step
         self.sealed_state = step.sealed_state
         text = await self._numbers.number(step.text)
         partial = Partial(utterance.number, text, step.held_back.words, step.held_back.stability)
@@ -203,22 +216,22 @@ class InterimTranscriber:
         )
         return int((FIRST_TEXT_EVERY_S if first_text else PARTIAL_EVERY_S) * SAMPLE_RATE_HZ)
 
-    async def _decode_pause(self, utterance: Utterance, pause: EndpointDecision) -> SpeechStep | None:
+    async def _decode_pause(self, utterance: Utterance, pause: EndpointDecision) -> Decode | None:
         """Decode the audio before a pause as a final, and decide the pause. Cancelled when speech resumes.
 
         Raises:
             Unavailable, Overloaded, DeadlineExceeded: Twice in a row, while segmentation waits for the decision. Where
                 an utterance ends depends on what was said alone, so it is never guessed; a resumed stream tries again.
         """
-        step = await self._unless(
+        decode = await self._unless(
             utterance.wait_resumed(pause), self._decode(utterance, FINAL_TIMEOUT_S, final=True, pause=pause)
         )
-        if step is None and pause.awaited.is_set() and utterance.pause is pause and not utterance.closed:
-            step = await self._decode(utterance, FINAL_TIMEOUT_S, final=True, pause=pause)
-        pause.decide(step is not None and step.complete)
-        return step
+        if decode is None and pause.awaited.is_set() and utterance.pause is pause and not utterance.closed:
+            decode = await self._decode(utterance, FINAL_TIMEOUT_S, final=True, pause=pause)
+        pause.decide(decode is not None and decode.step.complete)
+        return decode
 
-    async def _decode_partial(self, utterance: Utterance) -> SpeechStep | None:
+    async def _decode_partial(self, utterance: Utterance) -> Decode | None:
         """One partial, given up as soon as the utterance pauses or is closed. There are many, so they have no spans."""
         with untraced():
             return await self._unless(
@@ -227,14 +240,12 @@ class InterimTranscriber:
 
     async def _decode(
         self, utterance: Utterance, timeout_s: float, *, final: bool, pause: EndpointDecision | None = None
-    ) -> SpeechStep:
+    ) -> Decode:
         async with self._backend.limiter.acquire(pause.awaited if pause else None):
             window = self._window(utterance, final=final, size=pause.size if pause else None)
             return await self._backend.decode(window, timeout_s)
 
-    async def _unless(
-        self, event: Coroutine[Any, Any, None], work: Coroutine[Any, Any, SpeechStep]
-    ) -> SpeechStep | None:
+    async def _unless(self, event: Coroutine[Any, Any, None], work: Coroutine[Any, Any, Decode]) -> Decode | None:
         """Do optional work: it is cancelled on the event, and None when it fails."""
         call, happened = asyncio.ensure_future(work), asyncio.ensure_future(event)
         try:

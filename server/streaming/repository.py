@@ -25,7 +25,7 @@ from server.streaming.transcriber import RecognizedUtterance
 
 
 class StreamRepository:
-    """Stores the turns, silences and replies of one stream."""
+    """Stores the turns, silences and replies of one stream, for the connection that has it."""
 
     def __init__(
         self,
@@ -36,6 +36,7 @@ class StreamRepository:
         guide: Guide,
         session: SessionRow,
         stream_id: str,
+        connection: str,
         guidance: StreamGuidance,
     ) -> None:
         self._ledger = ledger
@@ -46,6 +47,7 @@ class StreamRepository:
         self._guidance = guidance
         self._session = session
         self._stream_id = stream_id
+        self._connection = connection
 
     async def store_turn(self, recognized: RecognizedUtterance) -> TurnRow:
         """Store a finished turn with what it answers, the position of the stream after it, and the events.
@@ -68,6 +70,7 @@ class StreamRepository:
                 cursor,
                 self._stream_id,
                 self._clock(),
+                holder=self._connection,
                 finalized_samples=recognized.finalized_samples,
                 next_utterance=recognized.next_utterance,
                 sealed_state=recognized.sealed_state,
@@ -117,7 +120,9 @@ class StreamRepository:
     async def store_repeated(self, utterance: int) -> None:
         """Store that an utterance is a text of another stream: no later turn of this one gets its number."""
         await self._ledger.write(
-            lambda cursor: streams.save_progress(cursor, self._stream_id, self._clock(), next_utterance=utterance + 1)
+            lambda cursor: streams.save_progress(
+                cursor, self._stream_id, self._clock(), holder=self._connection, next_utterance=utterance + 1
+            )
         )
 
     async def store_silence(self, utterance: int, finalized_samples: int, spoken_s: float) -> None:
@@ -131,6 +136,7 @@ class StreamRepository:
                 cursor,
                 self._stream_id,
                 self._clock(),
+                holder=self._connection,
                 finalized_samples=finalized_samples,
                 next_utterance=utterance + 1,
             )

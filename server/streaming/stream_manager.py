@@ -59,6 +59,10 @@ class StreamManager:
         """Sessions with an open stream; they are not idle."""
         return self._admission.session_ids
 
+    async def count_logs(self) -> None:
+        """Count the audio logs that other servers have made for the clients that they belong to."""
+        await self._registry.count_logs()
+
     async def end_sessions(self, session_ids: frozenset[str]) -> None:
         """End the open streams of these sessions."""
         await self._admission.end_sessions(session_ids)
@@ -94,6 +98,7 @@ class StreamManager:
         with self._admission.admit(stream_id, session.id, session.client_id) as ticket:
             stream = await self._register(stream_id, config, session, ticket)
             row, token = stream.row, stream.token
+            ticket.has_stream = row.open
             missed = await self._registry.missed_turns(row.id, config)
             if not row.open:
                 progress = await self._registry.progress(session)
@@ -106,7 +111,7 @@ class StreamManager:
                 yield OpenStream(row.id, token, row.next_offset, conversation, missed)
             finally:
                 await conversation.close()
-                await self._registry.left(row.id)
+                await self._registry.left(row.id, ticket.id)
             if conversation.finished:
                 await self._registry.finish(row.id, conversation.next_offset)
 
@@ -118,8 +123,8 @@ class StreamManager:
                 if (error := self._registry.audio_problem(session.client_id)) is not None:
                     raise self._admission.counted(error)
                 self._admission.admit_audio(ticket)
-            return await self._registry.begin(stream_id, config, session)
-        stream = await self._registry.resume(stream_id, config)
+            return await self._registry.begin(stream_id, config, session, ticket.id)
+        stream = await self._registry.resume(stream_id, config, ticket.id)
         if stream.row.open and stream.row.next_offset:
             self._admission.readmit_audio(ticket)
         return stream

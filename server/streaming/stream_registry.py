@@ -6,7 +6,9 @@ import asyncio
 import hashlib
 import hmac
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from models.errors import InvalidInput, NotFound, Overloaded, VestibuleError
@@ -24,9 +26,12 @@ from server.records.guide import Guide
 from server.records.refusal_events import RefusalEvents
 from server.records.vocabulary import VocabularySealer
 from server.streaming.stream_config import StreamConfig
-from server.uploads.audio_log import AudioLogFile, LogPieces
+from server.uploads.audio_log import AudioLogFile, LogPieces, log_in_use
 from server.uploads.spool import Spool
 
+LOG_RELEASE_S: Final = 5.0
+"""How long another server may take to close the log of a stream that it does not have any more."""
+LOG_LOOK_S: Final = 0.1
 MOST_WORDS: Final = 100
 """Words to expect in a stream; those of the app come first."""
 
@@ -55,6 +60,9 @@ class StreamRegistry:
         sealer: Opens the vocabulary of a session.
         guide: Has the progress of a session, and the words that its flow expects.
         refusals: Stores refused and broken streams.
+        held_s: For how long a connection has a stream without renewing that, where several servers share the ledger;
+            None where this server has it alone.
+        sleep: Waits for the audio log of another server.
     """
 
     def __init__(
@@ -65,6 +73,8 @@ class StreamRegistry:
         clock: Clock,
         guide: Guide,
         refusals: RefusalEvents,
+        held_s: float | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._ledger = ledger
         self._spool = spool
@@ -72,6 +82,8 @@ class StreamRegistry:
         self._clock = clock
         self._guide = guide
         self._refusals = refusals
+        self._held_s = held_s
+        self._sleep = sleep
 
     async def open_session(self, session_id: str) -> SessionRow:
         """The session of a stream, which must be one of the current caller.
@@ -105,8 +117,10 @@ class StreamRegistry:
         """Why a client may not open another stream for audio: too much of its streams is kept. None if it may."""
         return self._spool.logs.problem(client_id)
 
-    async def begin(self, stream_id: str, config: StreamConfig, session: SessionRow) -> RegisteredStream:
-        """Store a new stream."""
+    async def begin(
+        self, stream_id: str, config: StreamConfig, session: SessionRow, connection: str
+    ) -> RegisteredStream:
+        """Store a new stream, which a connection has."""
         caller = current_caller()
         secret = secrets.token_urlsafe(32)
         now, language = self._clock(), config.language or session.language
@@ -121,6 +135,8 @@ class StreamRegistry:
             create_time=now,
             update_time=now,
             detects=not language,
+            holder=connection,
+            held_until=self._held_until(now),
         )
 
         def write(cursor: Cursor) -> str:
@@ -134,20 +150,24 @@ class StreamRegistry:
         known = await self._ledger.write(write)
         return RegisteredStream(row, f"{stream_id}.{secret}", known)
 
-    async def resume(self, stream_id: str, config: StreamConfig) -> RegisteredStream:
-        """Find a stream that broke, or one that has ended if its client asks for finals that it missed.
+    async def resume(self, stream_id: str, config: StreamConfig, connection: str) -> RegisteredStream:
+        """Give a stream that broke to a connection. One that has ended is only found, for finals that were missed.
+
+        From then on another server stores nothing for it. It notices that within about a second, and closes the log.
 
         Raises:
             NotFound: STREAM_NOT_FOUND.
+            Conflict: STREAM_IN_USE, the server that had it does not close its log.
         """
         caller = current_caller()
 
         def find(cursor: Cursor) -> tuple[StreamRow, str]:
-            row = streams.get(cursor, stream_id)
-            session = sessions.get(cursor, row.session_id)
-            ownership.note_participant(cursor, row.session_id, caller)
-            if row.open:
-                now = self._clock()
+            session = sessions.get(cursor, streams.get(cursor, stream_id).session_id)
+            ownership.note_participant(cursor, session.id, caller)
+            now = self._clock()
+            has_it = streams.hold(cursor, stream_id, connection, self._held_until(now))
+            row = streams.get(cursor, stream_id)  # after that: from now on nobody else stores anything for it
+            if has_it:
                 away_s = max(0.0, (now - row.update_time).total_seconds())
                 events.insert_event(cursor, make_event(session, "stream_resumed", now, took_s=away_s))
             return row, _language(cursor, row, session)
@@ -158,6 +178,7 @@ class StreamRegistry:
             raise NotFound("The stream has ended.", reason=Reason.STREAM_NOT_FOUND)
         if not row.open:
             return RegisteredStream(row, config.resume_token, language)
+        await self._until_log_is_free(row.id)
         size_bytes = await asyncio.to_thread(self._log_bytes, row.id)
         log = self._spool.log_pieces(row.id) if size_bytes else None
         return RegisteredStream(replace(row, next_offset=size_bytes), config.resume_token, language, log)
@@ -178,25 +199,30 @@ class StreamRegistry:
         return await self._ledger.read(lambda cursor: turns.list_of_session(cursor, session_id))
 
     async def count_logs(self) -> None:
-        """Count the audio logs of an earlier run of the server for the clients that they belong to."""
+        """Count the audio logs of an earlier run, and of other servers, for the clients that they belong to."""
         owners = await self._ledger.read(streams.clients_of_open)
         for stream_id in owners.keys() & await asyncio.to_thread(self._spool.log_ids):
             self._spool.logs.assign(stream_id, owners[stream_id])
 
-    async def open_log(self, stream_id: str, client_id: str) -> AudioLogFile:
+    async def open_log(self, row: StreamRow, client_id: str) -> AudioLogFile:
         """The audio log of a stream, to be appended to. A caller that is cancelled meanwhile leaves no file open.
 
         Raises:
             Overloaded: CLIENT_AUDIO_FULL or SPOOL_FULL, there is no room for a new log.
+            Conflict: STREAM_IN_USE, another server has it open, or has appended to it since it was measured.
             InternalError: SPOOL_CORRUPT.
         """
-        self._spool.logs.assign(stream_id, client_id)
-        opening = asyncio.ensure_future(asyncio.to_thread(self._spool.open_log, stream_id))
+        self._spool.logs.assign(row.id, client_id)
+        opening = asyncio.ensure_future(asyncio.to_thread(self._spool.open_log, row.id))
         try:
-            return await asyncio.shield(opening)
+            log = await asyncio.shield(opening)
         except asyncio.CancelledError:
             opening.add_done_callback(_close)
             raise
+        if log.size_bytes != row.next_offset:
+            log.close()
+            raise log_in_use()
+        return log
 
     def vocabulary(self, session: SessionRow, language: str) -> tuple[str, ...]:
         """Words that the client of a session expects, and those that its flow expects in a language.
@@ -208,23 +234,35 @@ class StreamRegistry:
         expected = self._guide.flow(session).expected_words(language)
         return tuple(dict.fromkeys([*own, *expected]))[:MOST_WORDS]
 
-    async def left(self, stream_id: str) -> None:
+    async def left(self, stream_id: str, connection: str) -> None:
         """Record that a stream lost its connection. The time in which it can be resumed starts now.
 
-        A log without audio is deleted; a resumed stream begins another one.
+        A log without audio is deleted; a resumed stream begins another one. What another connection has is left alone.
         """
-        await self._ledger.write(lambda cursor: streams.save_progress(cursor, stream_id, self._clock()))
-        await asyncio.to_thread(self._spool.delete_empty_log, stream_id)
+        if await self._ledger.write(lambda cursor: streams.leave(cursor, stream_id, connection, self._clock())):
+            await asyncio.to_thread(self._spool.delete_empty_log, stream_id)
 
     async def finish(self, stream_id: str, next_offset: int) -> None:
-        """Close a stream whose client is done, and delete its audio log.
+        """Close a stream whose client is done, and delete its audio log, unless another connection has it by now.
 
         Args:
             stream_id: The stream.
             next_offset: Bytes of audio that it took in. The log that would tell is deleted.
         """
-        await self._ledger.write(lambda cursor: streams.close(cursor, stream_id, self._clock(), next_offset))
-        await asyncio.to_thread(self._spool.delete_log, stream_id)
+        if await self._ledger.write(lambda cursor: streams.close(cursor, stream_id, self._clock(), next_offset)):
+            await asyncio.to_thread(self._spool.delete_log, stream_id)
+
+    async def _until_log_is_free(self, stream_id: str) -> None:
+        if self._held_s is None:
+            return
+        for _ in range(round(LOG_RELEASE_S / LOG_LOOK_S)):
+            if not await asyncio.to_thread(self._spool.log_in_use, stream_id):
+                return
+            await self._sleep(LOG_LOOK_S)
+        raise log_in_use()
+
+    def _held_until(self, now: datetime) -> datetime | None:
+        return None if self._held_s is None else now + timedelta(seconds=self._held_s)
 
     def _log_bytes(self, stream_id: str) -> int:
         return self._spool.log_bytes(stream_id) if self._spool.has_log(stream_id) else 0

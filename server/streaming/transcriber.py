@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -15,11 +16,11 @@ from models.speech.types import RedactedWord
 from models.text import RawText, RedactedText, TextSource
 from models.tracing.attributes import AUDIO_S, COMPUTE_S, ENTITIES, FINAL_DELAY_S, SOURCE, UTTERANCE
 from models.tracing.spans import Span, current_span
-from ray_tasks.types import Gateway, SpeechStep
+from ray_tasks.types import Gateway, SpeechStep, SpeechWindow
 from server.ledger.types import Clock, TurnRow
 from server.observability.metrics import Metrics
 from server.streaming.events import Emit, Final, Notice
-from server.streaming.partials import AskedFor, InterimTranscriber, has_speech
+from server.streaming.partials import AskedFor, Decode, InterimTranscriber, has_speech
 from server.streaming.utterance import Utterance
 
 TYPED_TIMEOUT_S = 60.0
@@ -59,6 +60,15 @@ class RecognizedUtterance:
     known: str | None = None
 
 
+Heard = Callable[[TurnRow, SpeechWindow, SpeechStep, float], None]
+"""Told of each final that was stored: the turn, what the workers were sent and what they answered, and how many seconds
+that took. It returns at once. See ``server.speech_models.shadow``."""
+
+
+def _nobody_listens(_turn: TurnRow, _window: SpeechWindow, _step: SpeechStep, _took_s: float) -> None:
+    """See ``Heard``."""
+
+
 class TurnStore(Protocol):
     """``server.streaming.repository.StreamRepository``."""
 
@@ -76,6 +86,7 @@ class Transcriber:
         gateway: Redacts typed text.
         store: Makes a turn durable, together with its event, and returns it with numbered tags.
         emit: Sends an event to the client.
+        heard: Told of each final of speech after it was sent.
     """
 
     def __init__(
@@ -88,6 +99,7 @@ class Transcriber:
         asked_for: AskedFor,
         clock: Clock,
         metrics: Metrics,
+        heard: Heard = _nobody_listens,
     ) -> None:
         self._interim = interim
         self._gateway = gateway
@@ -96,6 +108,7 @@ class Transcriber:
         self._asked_for = asked_for
         self._clock = clock
         self._metrics = metrics
+        self._heard = heard
 
     async def transcribe(self, item: Utterance | TypedUtterance) -> TurnRow | None:
         """Store the turn of one item, send its final, and return it; None when there is no new turn.
@@ -106,8 +119,8 @@ class Transcriber:
         current_span().set(UTTERANCE, item.number)
         if isinstance(item, TypedUtterance):
             return await self._redact_typed(item)
-        step = await self._interim.run(item)
-        return None if step is None else await self._finish(item, step)
+        decode = await self._interim.run(item)
+        return None if decode is None else await self._finish(item, decode)
 
     async def _redact_typed(self, item: TypedUtterance) -> TurnRow | None:
         turn_id = self._turn_id(item.id)
@@ -133,7 +146,8 @@ class Transcriber:
         await self._announce(turn)
         return turn
 
-    async def _finish(self, utterance: Utterance, step: SpeechStep) -> TurnRow | None:
+    async def _finish(self, utterance: Utterance, decode: Decode) -> TurnRow | None:
+        step = decode.step
         if not has_speech(step):
             spoken_s = utterance.end_s - utterance.start_s
             await self._store.store_silence(utterance.number, utterance.end, spoken_s)
@@ -160,6 +174,7 @@ class Transcriber:
         took_s = _since(utterance)
         self._metrics.final_seconds.observe(took_s)
         current_span().set(FINAL_DELAY_S, took_s)
+        self._heard(turn, decode.window, step, decode.took_s)
         return turn
 
     async def _announce(self, turn: TurnRow) -> None:

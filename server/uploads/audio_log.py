@@ -7,13 +7,16 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final
 from uuid import UUID
 
-from models.errors import VestibuleError
+from models.errors import Conflict, VestibuleError
 from models.private_files import open_private, sync_folder
+from models.reasons import Reason
+from server.runtime.exclusive_file import locked
 from server.runtime.keyring import Keyring
 from server.uploads.disk import disk_errors
 from server.uploads.encrypted_frames import (
@@ -52,7 +55,8 @@ class AudioLogSize:
 class AudioLogFile:
     """An encrypted file that only grows. ``Spool.open_log`` makes it.
 
-    A kill may leave the last frame incomplete; what was synced before it is whole. Opening cuts it off.
+    A kill may leave the last frame incomplete; what was synced before it is whole. Opening cuts it off. The file is
+    locked while it is open, so that of several servers with one folder only one appends.
 
     Attributes:
         size_bytes: Audio in the log so far.
@@ -68,20 +72,18 @@ class AudioLogFile:
         on_close: Callable[[], None] = lambda: None,
     ) -> None:
         self._on_close = on_close
-        found, header, size_bytes = AudioLogSize(), None, 0
-        if path.exists():
+        self._file = _opened_and_locked(path)
+        try:
+            size_bytes = os.fstat(self._file.fileno()).st_size
             with path.open("rb") as file:
                 found = AudioLogFile.measure(file, keys, stream_id, durable_bytes)
                 header = os.pread(file.fileno(), HEADER_BYTES, 0) if found.end else None
-                size_bytes = os.fstat(file.fileno()).st_size
-        usage.begin()
-        self._cipher = FrameCipher(keys, FileKind.AUDIO_LOG, stream_id, header)
-        self._frames = found.frames
-        self._usage = usage
-        self.size_bytes = found.size_bytes
-        self._file = open(path, "ab", buffering=0, opener=open_private)  # noqa: SIM115
-        self._end = found.end
-        try:
+            usage.begin(size_bytes)
+            self._cipher = FrameCipher(keys, FileKind.AUDIO_LOG, stream_id, header)
+            self._frames = found.frames
+            self._usage = usage
+            self.size_bytes = found.size_bytes
+            self._end = found.end
             self._file.truncate(self._end)
             usage.remove(size_bytes - self._end)
             if header is None:
@@ -194,6 +196,35 @@ class AudioLogFile:
                         yield b""
         if held:
             yield bytes(held)
+
+
+def _opened_and_locked(path: Path) -> FileIO:
+    """Open a log to append to it, made if it is missing, and lock it.
+
+    Raises:
+        Conflict: STREAM_IN_USE, another server has it open.
+    """
+    while True:
+        file = open(path, "ab", buffering=0, opener=open_private)  # noqa: SIM115
+        if not locked(file):
+            file.close()
+            raise log_in_use()
+        if _is_at(path, file):
+            return file
+        file.close()  # it was deleted before it was locked
+
+
+def _is_at(path: Path, file: FileIO) -> bool:
+    with suppress(FileNotFoundError):
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    return False
+
+
+def log_in_use() -> Conflict:
+    """The error that says that the log of a stream is open elsewhere."""
+    return Conflict(
+        "Another server still has this stream open.", reason=Reason.STREAM_IN_USE, hint="Resume in a few seconds."
+    )
 
 
 def log_cipher(file: BinaryIO, keys: Keyring, stream_id: UUID) -> FrameCipher | None:

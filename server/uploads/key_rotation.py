@@ -18,6 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from models.errors import Conflict
+from models.reasons import Reason
 from server.access.audit import AuditAction, AuditTrail
 from server.ledger import vocabularies
 from server.ledger.columns import Cursor
@@ -87,6 +89,7 @@ class SpoolKeyRotation:
 
     Args:
         alone: Held while files of the spool are replaced.
+        together: Whether other servers use the spool, too. Then nothing is encrypted anew: they do not know the keys.
         least_free_bytes: What a copy of a file must leave free on the disk.
         free: Gives the free bytes of a folder.
         wait_s: How long to wait for ``alone``.
@@ -101,6 +104,7 @@ class SpoolKeyRotation:
         audit: AuditTrail,
         alone: asyncio.Lock,
         *,
+        together: bool = False,
         least_free_bytes: int = 0,
         free: Callable[[Path], int] = free_bytes,
         wait_s: float = WAIT_S,
@@ -111,6 +115,7 @@ class SpoolKeyRotation:
         self._sealer = sealer
         self._audit = audit
         self._alone = alone
+        self._together = together
         self._wait_s = wait_s
         self._monotonic = monotonic
         self._encryption = SpoolEncryption(spool, least_free_bytes, free, monotonic)
@@ -152,10 +157,16 @@ class SpoolKeyRotation:
 
         Raises:
             Overloaded: BACKUP_BUSY, the files are held by somebody else.
-            Conflict: SPOOL_KEY_GIVEN.
+            Conflict: SPOOL_KEY_GIVEN, LEDGER_SHARED.
             VestibuleError: The disk refuses the keys or the folder, or the ledger refuses. What was begun is still
                 readable, and goes on later. A file that the disk refuses is counted.
         """
+        if self._together:
+            raise Conflict(
+                "Other servers may use the spool, and do not know its new key.",
+                reason=Reason.LEDGER_SHARED,
+                hint="Stop all servers, and run the command on one machine.",
+            )
         seen = self._keys.current_id
         await acquire_soon(self._alone, self._wait_s)
         begins = not newest and seen == self._keys.current_id and len(self._keys.kept) == 1
@@ -173,7 +184,7 @@ class SpoolKeyRotation:
 
     async def round(self) -> bool:
         """Go on with a change that is unfinished, when it is its turn; returns whether there is one."""
-        if self._is_finished:
+        if self._is_finished or self._together:
             return False
         async with self._alone:
             if self._is_finished:  # by a call that had its turn before

@@ -134,10 +134,12 @@ class UploadService:
         await self._quota.sweep()
         files = await asyncio.to_thread(self._spool.ids) - self._storing
         files -= await self._ledger.read(needed_spool_ids)
+        files -= await asyncio.to_thread(self._spool.of_others, files)
         deleted = 0
         for spool_id in files:
             deleted += await asyncio.to_thread(self._spool.delete, spool_id)
         parts = await asyncio.to_thread(self._spool.part_ids) - self._storing
+        parts -= await asyncio.to_thread(self._spool.of_others, parts)
         for spool_id in parts:
             deleted += await asyncio.to_thread(self._spool.delete_part, spool_id)
         return deleted

@@ -1,12 +1,13 @@
 """The spool: accepted media that wait for a worker, encrypted and durable, named by random ids.
 
-Methods block; call them through ``asyncio.to_thread``. One process owns a spool. Several threads may use different
-files at the same time, but not one file.
+Methods block; call them through ``asyncio.to_thread``. Several threads, and servers that share the folder, may use
+different files at the same time, but not one file.
 """
 
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ from uuid import UUID
 from models.errors import InvalidInput
 from models.private_files import PART, make_private_folder
 from models.reasons import Reason
+from server.runtime.exclusive_file import locked
 from server.runtime.keyring import Keyring
 from server.uploads.audio_log import AudioLogFile, LogPieces
 from server.uploads.deferred import DeferredDeletions
@@ -33,6 +35,8 @@ from server.uploads.usage import NO_BOUNDS, LogBounds, LogUsage, OneLogUsage, Sp
 PIECE_BYTES = 4 * 1024 * 1024
 """Of a file that is read in pieces."""
 
+STORED_S = 600.0
+"""From the last byte of a file until the ledger says that it is needed; a server takes seconds for that."""
 LOG = ".log"
 """Suffix of the audio logs of streams."""
 
@@ -63,6 +67,7 @@ class Spool:
         keys: A key of 32 bytes, or several.
         limit_bytes: Largest size of all files together; None for no bound.
         client_logs: Bounds on the audio logs of one client.
+        together: Whether other servers use the folder, too. Then ``recount`` brings the numbers of bytes up to date.
 
     Attributes:
         keys: Its keys.
@@ -78,14 +83,16 @@ class Spool:
         *,
         limit_bytes: int | None = None,
         client_logs: LogBounds = NO_BOUNDS,
+        together: bool = False,
     ) -> None:
         self.folder = folder
         self.keys = Keyring([keys]) if isinstance(keys, bytes) else keys
         self.in_use = FilesInUse(self.keys)
+        self._together = together
         self._deferred = DeferredDeletions()
         with disk_errors():
             make_private_folder(folder)
-            for half in folder.glob(f"*{ANEW}"):
+            for half in () if together else folder.glob(f"*{ANEW}"):
                 half.unlink()
             self.usage = SpoolUsage(folder, limit_bytes)
             self.logs = LogUsage(self.usage, self._log_sizes(), client_logs)
@@ -218,9 +225,21 @@ class Spool:
     def delete_empty_log(self, stream_id: str) -> None:
         """Remove a log that holds no audio. Its stream may be open again soon, so this is never put off."""
         path = self._log_path(checked_id(stream_id))
-        with disk_errors(), suppress(FileNotFoundError):
-            if path.stat().st_size <= HEADER_BYTES and not self._deferred.deferring:
+        with disk_errors(), suppress(FileNotFoundError), path.open("rb+") as file:
+            if locked(file) and path.stat().st_size <= HEADER_BYTES and not self._deferred.deferring:
                 self._remove(path.name)
+
+    def log_in_use(self, stream_id: str) -> bool:
+        """Whether a server has the log of a stream open to append to it."""
+        with disk_errors(), suppress(FileNotFoundError), self._log_path(checked_id(stream_id)).open("rb+") as file:
+            return not locked(file)
+        return False
+
+    def recount(self) -> None:
+        """Count all files again: other servers write and delete some."""
+        with disk_errors():
+            self.usage.recount()
+            self.logs.recount(self._log_sizes(), self._open_logs)
 
     def has_log(self, stream_id: str) -> bool:
         """Whether a stream has a log."""
@@ -240,11 +259,29 @@ class Spool:
         """Remove a file that is no longer written, if there is one; returns whether there was."""
         return self._remove(f"{checked_id(object_id)}{PART}")
 
+    def _open_logs(self) -> set[str]:
+        return {name.removesuffix(LOG) for name in self.in_use.now() if name.endswith(LOG)}
+
     def _log_path(self, uuid: UUID) -> Path:
         return self.folder / f"{uuid}{LOG}"
 
     def _log_sizes(self) -> dict[str, int]:
-        return {stream_id: self._log_path(UUID(stream_id)).stat().st_size for stream_id in self.log_ids()}
+        sizes = {}
+        for stream_id in self.log_ids():
+            with suppress(FileNotFoundError):  # another server may delete it
+                sizes[stream_id] = self._log_path(UUID(stream_id)).stat().st_size
+        return sizes
+
+    def of_others(self, object_ids: Iterable[str]) -> set[str]:
+        """Those of these files, or of their unfinished forms, that another server may be about to store."""
+        since = time.time() - STORED_S
+        names = {name: each for each in object_ids for name in (each, f"{each}{PART}")} if self._together else {}
+        return {each for name, each in names.items() if self._changed_since(name, since)}
+
+    def _changed_since(self, name: str, since: float) -> bool:
+        with disk_errors(), suppress(FileNotFoundError):
+            return (self.folder / name).stat().st_mtime > since
+        return False
 
     def keep(self) -> None:
         """Delete no file that was committed, and no log, until ``let_go``."""

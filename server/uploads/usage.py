@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,15 +26,16 @@ class SpoolUsage:
     """Bytes in the folder of the spool. Threads may share it.
 
     Args:
-        folder: Its files are counted once, at the start.
+        folder: Its files are counted at the start.
         limit_bytes: None for no bound.
     """
 
     def __init__(self, folder: Path, limit_bytes: int | None) -> None:
         self._lock = threading.Lock()
         self._limit_bytes = limit_bytes
-        with os.scandir(folder) as entries:
-            self._used_bytes = sum(entry.stat().st_size for entry in entries if entry.is_file(follow_symlinks=False))
+        self._folder = folder
+        self._used_bytes = self._count()
+        self._grown_bytes = 0  # by this server since its start
 
     @property
     def used_bytes(self) -> int:
@@ -54,12 +56,39 @@ class SpoolUsage:
         with self._lock:
             if self._limit_bytes is not None and self._used_bytes + size_bytes > self._limit_bytes:
                 raise Overloaded("The spool is full.", reason=Reason.SPOOL_FULL, retry_after_s=_RETRY_AFTER_S)
-            self._used_bytes += size_bytes
+            self._grow(size_bytes)
 
     def remove(self, size_bytes: int) -> None:
         """Count bytes that were deleted, or not written after all."""
         with self._lock:
-            self._used_bytes -= size_bytes
+            self._grow(-size_bytes)
+
+    def note(self, size_bytes: int) -> None:
+        """Count bytes that another server has written."""
+        with self._lock:
+            self._grow(size_bytes)
+
+    def recount(self) -> None:
+        """Count all files again, where other servers write some of them, too. Nobody waits meanwhile.
+
+        What this server writes during the count may be counted twice, until the next one.
+        """
+        before = self._grown_bytes
+        counted = self._count()
+        with self._lock:
+            self._used_bytes = counted + self._grown_bytes - before
+
+    def _grow(self, size_bytes: int) -> None:
+        self._used_bytes += size_bytes
+        self._grown_bytes += size_bytes
+
+    def _count(self) -> int:
+        used_bytes = 0
+        with os.scandir(self._folder) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):  # another server may delete it
+                    used_bytes += entry.stat().st_size if entry.is_file(follow_symlinks=False) else 0
+        return used_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +145,34 @@ class LogUsage:
         with self._lock:
             return self._beyond(client_id, size_bytes=1, logs=1)
 
-    def begin(self, stream_id: str) -> None:
-        """Count what is written to a log from now on. Harmless when repeated."""
+    def begin(self, stream_id: str, size_bytes: int = 0) -> None:
+        """Count what is written to a log from now on. Harmless when repeated.
+
+        Args:
+            stream_id: Its stream.
+            size_bytes: What is in the log already; another server may have written it.
+        """
         with self._lock:
-            self._sizes.setdefault(stream_id, 0)
+            if stream_id not in self._sizes:
+                self._spool.note(size_bytes)
+                self._resize(stream_id, 0, size_bytes)
+
+    def recount(self, sizes: Mapping[str, int], open_here: Callable[[], Set[str]]) -> None:
+        """Take the sizes of all logs as they were found, where other servers write some of them, too.
+
+        Args:
+            sizes: Bytes by stream.
+            open_here: Gives the streams whose logs this server has open. Their own counts stay, as some may be newer
+                than what was found.
+        """
+        with self._lock:
+            own = open_here()
+            for stream_id in self._sizes.keys() - sizes.keys() - own:
+                self._resize(stream_id, self._sizes[stream_id], 0)
+                del self._sizes[stream_id]
+                self._clients.pop(stream_id, None)
+            for stream_id in sizes.keys() - own:
+                self._resize(stream_id, self._sizes.get(stream_id, 0), sizes[stream_id])
 
     def add(self, stream_id: str, size_bytes: int) -> None:
         """Count bytes that are about to be written. A log without audio is within every bound of its client.
@@ -194,9 +247,9 @@ class OneLogUsage:
     logs: LogUsage
     stream_id: str
 
-    def begin(self) -> None:
+    def begin(self, size_bytes: int) -> None:
         """See ``LogUsage.begin``."""
-        self.logs.begin(self.stream_id)
+        self.logs.begin(self.stream_id, size_bytes)
 
     def add(self, size_bytes: int) -> None:
         """See ``LogUsage.add``."""

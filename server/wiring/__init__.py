@@ -25,18 +25,21 @@ from server.jobs.types import Handler
 from server.ledger.opened import Ledgers
 from server.ledger.transactional import Ledger
 from server.ledger.types import utc_now
+from server.membership import Membership
 from server.mirror import Mirror
 from server.observability.metrics import Metrics
 from server.records.experiment_words import put_in_force
 from server.records.pubsub import PubSub
 from server.runtime.disk_room import DiskRoom
 from server.settings import Settings
+from server.speech_models.choice import SpeechModelChoice
 from server.tls.reload import ServerCertificate
 from server.uploads.malware_scan import MalwareScan
 from server.uploads.service import UploadService
 from server.wiring.console import build_console
 from server.wiring.jobs import build_jobs
 from server.wiring.port import build_grpc_server, build_services
+from server.wiring.relay import RunningRelay, build_relay
 from server.wiring.shared import build_shared
 from server.wiring.stored_data import build_stored_data
 from server.wiring.streams import build_streams
@@ -61,12 +64,15 @@ class Components:
     housekeeping: Housekeeping
     prober: HealthProber
     worker_health: WorkerHealth
+    speech_models: SpeechModelChoice
     metrics: Metrics
     room: DiskRoom
     access_log: AccessLog
     certificate: ServerCertificate | None
     scan: MalwareScan | None
     mirror: Mirror | None
+    membership: Membership | None
+    relay: RunningRelay | None
     ledger: Ledger
     console: ConsoleServer | None
     start_experiments: Callable[[], Awaitable[None]]
@@ -81,9 +87,9 @@ async def build_components(settings: Settings, ledgers: Ledgers, stack: AsyncExi
     shared = await build_shared(settings, ledgers, stack, utc_now)
     access = await build_access(settings, ledgers.ledger, shared.clock, shared.audit.trail, stack)
     jobs = build_jobs(settings, shared)
-    streams = await build_streams(settings, shared, jobs)
+    streams, shadow = await build_streams(settings, shared, jobs, stack)
     stored = build_stored_data(settings, shared, jobs, streams)
-    services = build_services(settings, shared, access, jobs, streams, stored)
+    services = build_services(settings, shared, access, jobs, streams, stored, shadow)
     return Components(
         cluster=shared.cluster,
         grpc_server=build_grpc_server(settings, services, shared, access),
@@ -93,11 +99,14 @@ async def build_components(settings: Settings, ledgers: Ledgers, stack: AsyncExi
         uploads=jobs.uploads,
         pubsub=shared.pubsub,
         mirror=shared.mirror,
+        membership=shared.membership,
+        relay=build_relay(ledgers.url, shared, jobs.runner, access.keys, services.funnel.declared, shadow.choice),
         ledger=shared.ledger,
         analysts=stored.analysts,
         housekeeping=stored.housekeeping,
         prober=shared.prober,
         worker_health=WorkerHealth(shared.cluster, shared.breakers),
+        speech_models=shadow.choice,
         metrics=shared.metrics,
         room=shared.room,
         access_log=shared.audit.access,

@@ -37,6 +37,7 @@ from server.services.risk import RiskService
 from server.services.sealed import SealedValueService
 from server.services.session import SessionService
 from server.settings import Settings
+from server.speech_models.shadow import FinalsShadow
 from server.streaming.stream_manager import StreamManager
 from server.uploads.malware_scan import NoScan
 from server.wiring.jobs import Jobs
@@ -45,7 +46,13 @@ from server.wiring.stored_data import StoredData
 
 
 def build_services(
-    settings: Settings, shared: Shared, access: Access, jobs: Jobs, streams: StreamManager, stored: StoredData
+    settings: Settings,
+    shared: Shared,
+    access: Access,
+    jobs: Jobs,
+    streams: StreamManager,
+    stored: StoredData,
+    shadow: FinalsShadow,
 ) -> Services:
     """One servicer for each gRPC service."""
     ledger, gateway, pubsub, lifecycle = shared.ledger, shared.gateway, shared.pubsub, shared.lifecycle
@@ -55,7 +62,17 @@ def build_services(
     disks = [DiskStatus(shared.room, disk) for disk in shared.room.disks]
     own = (shared.cluster_report, *disks, stored.analysts, stored.retention, stored.spool_key, shared.certificate)
     console = shared.console_certificate
-    reporting = (*own, shared.mirror, console, scan, sandbox, sandbox.confinement, ReportStatus(stored.reports))
+    reporting = (
+        *own,
+        shadow,
+        shared.membership,
+        shared.mirror,
+        console,
+        scan,
+        sandbox,
+        sandbox.confinement,
+        ReportStatus(stored.reports),
+    )
     parts = [part for part in reporting if part is not None]
     status = StatusReporter(
         gateway,
@@ -113,6 +130,7 @@ def build_services(
             operations,
             stored.spool_key,
             stored.hold,
+            shadow,
         ),
         access=AccessService(access.keys, MachineWords(gateway, as_device), clock),
     )

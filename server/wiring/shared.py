@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
+import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 
-from models.private_files import make_private_folder
 from models.reasons import Reason
 from models.tracing.spans import Tracer
 from ray_tasks.supervised_gateway import SupervisedGateway
@@ -26,13 +25,13 @@ from server.flows.loader import load_folder, shipped_flows
 from server.ledger import flows
 from server.ledger.columns import Cursor
 from server.ledger.embedded import EmbeddedLedger
-from server.ledger.mirrored import columns_of
-from server.ledger.opened import Ledgers, copying_folder
+from server.ledger.opened import Ledgers
 from server.ledger.transactional import Ledger
 from server.ledger.types import Clock
 from server.llm.assistant import OpenAiAssistant
 from server.llm.labels import Labeller
-from server.mirror import Mirror
+from server.membership import Membership
+from server.mirror import Mirror, build_mirror
 from server.observability.metrics import Metrics
 from server.records.cluster_report import ClusterReport
 from server.records.experiment_words import in_force_at_start
@@ -41,6 +40,7 @@ from server.records.refusal_events import RefusalEvents
 from server.records.vocabulary import VocabularySealer
 from server.records.worker_report import WorkerReport
 from server.runtime.disk_room import Disk, DiskRoom
+from server.runtime.installation import load_or_create_installation_id
 from server.runtime.lifecycle import Lifecycle
 from server.sandbox.build import build_sandbox
 from server.sandbox.sandbox import MediaSandbox
@@ -65,6 +65,7 @@ class Shared:
     Attributes:
         views: Where analysts and reports read; see ``Ledgers``.
         mirror: Keeps it up to date where PostgreSQL holds the ledger.
+        membership: This server among those that share the ledger.
         experiments: Those in force: none until the redactor has read them, if it must.
         declared_experiments: What their file has.
         seals: Says which values are sealed.
@@ -73,6 +74,7 @@ class Shared:
     ledger: Ledger
     views: EmbeddedLedger
     mirror: Mirror | None
+    membership: Membership | None
     spool: Spool
     room: DiskRoom
     sealer: VocabularySealer
@@ -104,9 +106,10 @@ class Shared:
 async def build_shared(settings: Settings, ledgers: Ledgers, stack: AsyncExitStack, clock: Clock) -> Shared:
     """Build it. The stack closes what holds a connection or a process."""
     ledger = ledgers.ledger
+    membership = await _joined(settings, ledgers, clock, stack)
     tracer = build_tracer(settings, stack)
     metrics = Metrics()
-    keys = load_or_create_spool_keys(settings.spool_key.get_secret_value(), settings.state_dir / KEY_FILE)
+    keys = load_or_create_spool_keys(settings.spool_key.get_secret_value(), settings.keys_dir / KEY_FILE)
     report = ClusterReport(metrics)
     workers = WorkerReport(ledger, metrics)
     stack.push_async_callback(workers.drain)
@@ -118,10 +121,10 @@ async def build_shared(settings: Settings, ledgers: Ledgers, stack: AsyncExitSta
     stack.push_async_callback(cluster.stop)
     limits = settings.limits
     kept = LogBounds(int(limits.spool_bytes * limits.client_audio_share), limits.client_kept_streams)
-    spool = Spool(settings.spool_dir, keys, limit_bytes=limits.spool_bytes, client_logs=kept)
+    spool = Spool(settings.spool_dir, keys, limit_bytes=limits.spool_bytes, client_logs=kept, together=ledgers.together)
     room = _disk_room(settings, metrics)
     _show_ledger(metrics, ledger)
-    audit = AuditBook(ledger, settings.audit, settings.state_dir, clock, metadata.version("vestibule"), room.require)
+    audit = AuditBook(ledger, settings.audit, settings.keys_dir, clock, metadata.version("vestibule"), room.require)
     await audit.start(stack)
     upstreams = await build_upstreams(settings, ledger, metrics, SupervisedGateway(cluster), stack, clock)
     sandbox = build_sandbox(settings.media, settings.limits, metrics)
@@ -135,6 +138,7 @@ async def build_shared(settings: Settings, ledgers: Ledgers, stack: AsyncExitSta
         ledger=ledger,
         views=ledgers.views,
         mirror=await _build_mirror(settings, ledgers, stack, metrics),
+        membership=membership,
         spool=spool,
         room=room,
         sealer=VocabularySealer(keys),
@@ -164,16 +168,21 @@ async def build_shared(settings: Settings, ledgers: Ledgers, stack: AsyncExitSta
     )
 
 
+async def _joined(settings: Settings, ledgers: Ledgers, clock: Clock, stack: AsyncExitStack) -> Membership | None:
+    if not ledgers.together:
+        return None
+    installation = load_or_create_installation_id(settings.keys_dir)
+    membership = Membership(ledgers.ledger, installation, metadata.version("vestibule"), clock)
+    await membership.join()
+    stack.push_async_callback(membership.leave)
+    stack.callback(asyncio.create_task(membership.run()).cancel)
+    return membership
+
+
 async def _build_mirror(settings: Settings, ledgers: Ledgers, stack: AsyncExitStack, metrics: Metrics) -> Mirror | None:
     if not ledgers.url:
         return None
-    from server.ledger.postgres.increments import IncrementReader  # psycopg is an extra
-
-    source = IncrementReader(ledgers.url, await ledgers.views.read(columns_of))
-    stack.callback(source.close)
-    shutil.rmtree(copying_folder(settings.state_dir), ignore_errors=True)  # of a server that was killed
-    make_private_folder(copying_folder(settings.state_dir))
-    mirror = Mirror(source, ledgers.views, copying_folder(settings.state_dir))
+    mirror = await build_mirror(ledgers.url, ledgers.views, settings.state_dir, stack)
     metrics.mirror_lag_seconds.set_function(lambda: mirror.lag_s)
     return mirror
 

@@ -21,6 +21,7 @@ from server.risk.trainer import RiskTrainer
 from server.settings import Settings
 from server.streaming.stream_manager import StreamManager
 from server.uploads.key_rotation import SpoolKeyRotation
+from server.uploads.spool import Spool
 from server.wiring.jobs import Jobs
 from server.wiring.reports import build_report_delivery
 from server.wiring.shared import Shared
@@ -51,16 +52,19 @@ def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: S
         shared.views, settings.quack, settings.state_dir, shared.audit.access.at_door, settings.limits.least_free_bytes
     )
     work = LiveWork(streams.end_sessions, jobs.uploads.end_sessions, jobs.runner.end_sessions, sessions.abandon)
-    forget = partial(_forget, shared.mirror, analysts)
+    forget = _forgetting(shared.mirror, analysts)
     eraser = Eraser(ledger, spool, pictures, work, clock, shared.audit.trail, forget)
     letter_days = {str(kind): days for kind, days in settings.dead_letters.days_by_kind.items()}
-    retention = Retention(ledger, spool, pictures, settings.retention, clock, eraser, letter_days, shared.flows.known)
+    retention = Retention(
+        ledger, spool, pictures, settings.retention, clock, eraser, letter_days, lambda: shared.flows.known
+    )
     spool_key = SpoolKeyRotation(
         spool,
         ledger,
         shared.sealer,
         shared.audit.trail,
         eraser.alone,
+        together=shared.membership is not None,
         least_free_bytes=settings.limits.least_free_bytes,
     )
     hold = FilesHold(spool, shared.views, shared.audit, eraser.alone, in_postgresql=bool(settings.ledger.database))
@@ -68,6 +72,9 @@ def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: S
     risk = RiskTrainer(shared.views, clock, settings.risk, settings.idle_session_s, settings.state_dir)
     waiting = WaitingRecords(ledger, shared.metrics, clock)
     queue = WaitingJobs(ledger, shared.metrics, clock, [handler.kind for handler in jobs.handlers])
+    also: list[Callable[[], Awaitable[object]]] = [eraser.round]
+    if shared.membership is not None:
+        also.append(partial(_recount, spool, streams))
     parts = (retention, spool_key, waiting, queue, shared.refusals)
     housekeeping = Housekeeping(
         sessions,
@@ -77,10 +84,16 @@ def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: S
         clock,
         streams,
         settings.idle_session_s,
-        also=(eraser.resume, *(part.round for part in parts)),
+        also=(*also, *(part.round for part in parts)),
         heavy=(partial(_with_fresh_mirror, shared.mirror, reports.round), risk.round),
     )
     return StoredData(sessions, analysts, eraser, retention, housekeeping, spool_key, hold, reports, risk)
+
+
+async def _recount(spool: Spool, streams: StreamManager) -> None:
+    """Count what other servers have in the spool."""
+    await asyncio.to_thread(spool.recount)
+    await streams.count_logs()
 
 
 async def _with_fresh_mirror(mirror: Mirror | None, work: Callable[[], Awaitable[object]]) -> None:
@@ -89,8 +102,10 @@ async def _with_fresh_mirror(mirror: Mirror | None, work: Callable[[], Awaitable
         await work()
 
 
-async def _forget(mirror: Mirror | None, analysts: AnalystEndpoint) -> None:
-    """Leave no byte of what was erased in the copies of the ledger."""
-    if mirror is not None:
-        await mirror.forget_deleted()
-    await asyncio.to_thread(analysts.forget_snapshot)
+def _forgetting(mirror: Mirror | None, analysts: AnalystEndpoint) -> Callable[[], Awaitable[None]]:
+    """What leaves no byte of what was erased in the copies of the ledger, those of other servers too."""
+    forget_snapshot = partial(asyncio.to_thread, analysts.forget_snapshot)
+    if mirror is None:
+        return forget_snapshot
+    mirror.forget_copies = forget_snapshot
+    return mirror.forget_deleted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
 from functools import partial
 
 from models.speech.endpointing.policy import DEFAULT_POLICY
@@ -13,8 +14,10 @@ from server.records.guide import Guide
 from server.runtime.steady_clock import running_s
 from server.runtime.token_bucket import Rate
 from server.settings import Settings
+from server.speech_models.shadow import FinalsShadow
 from server.streaming.admission import Admission, AdmissionLimits
 from server.streaming.conversation_factory import ConversationFactory
+from server.streaming.held_streams import HELD_S, HeldStreams
 from server.streaming.load_meter import SpeechLoadMeter
 from server.streaming.partials import SpeechBackend
 from server.streaming.priority_limiter import PriorityLimiter
@@ -26,21 +29,38 @@ from server.streaming.stream_manager import StreamManager
 from server.streaming.stream_registry import StreamRegistry
 from server.wiring.jobs import Jobs
 from server.wiring.shared import Shared
+from server.wiring.speech_models import build_speech_models
 
 
-async def build_streams(settings: Settings, shared: Shared, jobs: Jobs) -> StreamManager:
-    """Load the voice activity detector and build what every stream is opened with."""
+async def build_streams(
+    settings: Settings, shared: Shared, jobs: Jobs, stack: AsyncExitStack
+) -> tuple[StreamManager, FinalsShadow]:
+    """Load the voice activity detector and build what every stream is opened with. The stack ends what goes on.
+
+    Returns:
+        The streams, and what sends a share of their finals to a candidate.
+    """
     limits, places = settings.limits, settings.speech.places
     # While the cluster is away, finals wait. That is no load of the workers, so new streams are still admitted.
     load = SpeechLoadMeter(places, shared.cluster.worked_s)
     vad = await asyncio.to_thread(build_vad, settings.weights_dir)
     guide = Guide(shared.flows, shared.audit.trail)
-    registry = StreamRegistry(shared.ledger, shared.spool, shared.sealer, shared.clock, guide, shared.refusals)
+    together = shared.membership is not None
+    registry = StreamRegistry(
+        shared.ledger,
+        shared.spool,
+        shared.sealer,
+        shared.clock,
+        guide,
+        shared.refusals,
+        held_s=HELD_S if together else None,
+    )
     await registry.count_logs()
     admission_limits = AdmissionLimits(
         limits.streams, limits.client_streams, limits.session_streams, limits.speech_floor, limits.speech_load
     )
     admission = Admission(admission_limits, load, shared.metrics)
+    shadow = build_speech_models(settings, shared, admission, stack)
     conversations = ConversationFactory(
         registry=registry,
         admission=admission,
@@ -58,7 +78,11 @@ async def build_streams(settings: Settings, shared: Shared, jobs: Jobs) -> Strea
         clock=shared.clock,
         elapsed_s=running_s,
         open_container=shared.sandbox.open_stream,
+        heard=shadow.offer,
         experiments=shared.experiments,
         seals=shared.seals,
     )
-    return StreamManager(registry, admission, conversations)
+    if together:
+        held = HeldStreams(shared.ledger, admission, shared.clock)
+        stack.callback(asyncio.create_task(held.run()).cancel)
+    return StreamManager(registry, admission, conversations), shadow

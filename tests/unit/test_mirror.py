@@ -14,7 +14,7 @@ from models.reasons import Reason
 from server.ledger import mirrored
 from server.ledger.columns import DuckDb, count
 from server.ledger.mirrored import Increment, Position, TableChanges
-from server.mirror import LATE_S, NOTED_S, Mirror
+from server.mirror import LATE_S, NOTED_S, Mirror, forget_deleted
 from server.wiring.stored_data import _with_fresh_mirror
 from tests.eventually import eventually
 from tests.unit.ledger.makers import NOW, new_id
@@ -30,7 +30,9 @@ class Source:
 
     def __init__(self) -> None:
         self.asked: list[Position | None] = []
-        self.forgotten: list[Position] = []
+        self.forgotten: list[int] = []
+        self.request = 0
+        self.others_have = True
         self.found: list[str] = []
         self.fails: Exception | None = None
 
@@ -40,14 +42,22 @@ class Source:
             raise self.fails
         position = _position(len(self.asked))
         if not self.found:
-            return Increment(position, ())
+            return Increment(position, (), self.request)
         keys, rows = folder / "keys", folder / "rows"
         keys.write_text("".join(f'"{number}"\n' for number in self.found))
         rows.write_text("".join(f'"{number}","2026-03-01 12:00:00","asked","","{{}}"\n' for number in self.found))
-        return Increment(position, (TableChanges("server_events", keys, rows),))
+        return Increment(position, (TableChanges("server_events", keys, rows),), self.request)
 
-    def forget_deleted(self, read: Position) -> None:
-        self.forgotten.append(read)
+    def forgot(self, request: int) -> None:
+        self.forgotten.append(request)
+        self.request = 0
+
+    def forgetting(self) -> Source:
+        self.request = 7
+        return self
+
+    def finish(self, *, without_dead: bool) -> bool:
+        return self.others_have and not self.request
 
     def interrupt(self) -> None: ...
 
@@ -135,12 +145,31 @@ async def test_a_failed_round_changes_nothing_and_the_next_one_tries_again(
     assert not list(copying.file.path.parent.glob("tmp*"))
 
 
-async def test_what_was_erased_is_forgotten_by_both_after_it_was_read(copying: Copying) -> None:
+async def test_an_erasure_has_the_file_and_its_copies_made_anew(copying: Copying) -> None:
     copying.source.found = ["one", "two"]
+    await copying.mirror.round()
     before = copying.file.path.stat().st_ino
+    seen: list[int] = []
+
+    async def forget_copies() -> None:
+        assert copying.source.forgotten == [], "it is noted when nothing is left"
+        seen.append(copying.file.path.stat().st_ino)
+
+    copying.mirror.forget_copies = forget_copies
     await copying.mirror.forget_deleted()
-    assert [each.oldest_open for each in copying.source.forgotten] == [1]
-    assert copying.file.path.stat().st_ino != before, "the file was written anew"
+    assert copying.source.forgotten == [7]
+    [then] = seen
+    assert then != before, "the file was written anew"
+    await copying.mirror.round()
+    assert copying.file.path.stat().st_ino == then, "once"
+
+
+async def test_an_erasure_is_not_complete_while_another_mirror_has_not_forgotten(copying: Copying) -> None:
+    copying.source.others_have = False
+    with pytest.raises(Unavailable) as refused:
+        await forget_deleted(copying.source.forgetting, copying.mirror.round, longest_s=0.0)
+    assert refused.value.reason == "LEDGER_CONFLICT"
+    assert copying.source.forgotten == [7]
 
 
 @pytest.mark.parametrize("number", [1, 1_500])

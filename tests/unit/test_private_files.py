@@ -86,10 +86,30 @@ def test_who_may_not_give_files_away_replaces_them(tmp_path: Path, monkeypatch: 
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(os, "fchown", refuse)
-    monkeypatch.setattr(os, "fstat", lambda _fd: os.stat_result((0o600, 0, 0, 1, 77, 88, 0, 0, 0, 0)))
+    found = os.fstat
+    monkeypatch.setattr(os, "fstat", lambda fd: os.stat_result((*found(fd)[:4], 77, 88, *found(fd)[6:10])))
     write_atomically(path, b"second")
     old = path.stat()
     assert (asked, path.read_bytes()) == ([(old.st_uid, old.st_gid)], b"second")
+
+
+def test_of_two_that_write_one_file_none_leaves_half_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, sync = tmp_path / "picture.jpg", os.fsync
+
+    def other_begins(fd: int) -> None:
+        sync(fd)
+        monkeypatch.setattr(os, "fsync", sync)
+        part = tmp_path / "picture.jpg.part"
+        part.unlink()
+        part.write_bytes(b"ha")
+
+    path.write_bytes(b"whole")
+    monkeypatch.setattr(os, "fsync", other_begins)
+    with pytest.raises(FileExistsError):
+        write_atomically(path, b"another")
+    assert path.read_bytes() == b"whole"
+    write_atomically(path, b"again")
+    assert path.read_bytes() == b"again"
 
 
 def test_a_link_in_place_of_the_unfinished_file_is_not_followed(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from models.retry import POLICIES
-from server.settings import Settings, _has_avx512, forget_secrets, ray_token_is_turned_off, unknown_variables
+from server.runtime.processor import has_avx512
+from server.settings import Settings, forget_secrets, ray_token_is_turned_off, unknown_variables
 
 SESAME = "open sesame"
 
@@ -127,6 +128,15 @@ def test_groups_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert settings.spool_dir == tmp_path / "spool"
 
 
+@pytest.mark.parametrize(("most", "places"), [("0", 4), ("1", 4), ("5", 10)])
+def test_there_are_places_for_as_many_windows_as_the_workers_may_become(
+    monkeypatch: pytest.MonkeyPatch, most: str, places: int
+) -> None:
+    monkeypatch.setenv("VESTIBULE_SPEECH__REPLICAS", "2")
+    monkeypatch.setenv("VESTIBULE_SPEECH__MOST_REPLICAS", most)
+    assert Settings().speech.places == places
+
+
 def test_the_time_zone_of_sessions_is_checked_when_the_server_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Settings().flows.time_zone == "UTC"
     monkeypatch.setenv("VESTIBULE_FLOWS__TIME_ZONE", "Australia/Sydney")
@@ -224,5 +234,5 @@ def test_known_and_kubernetes_variables_are_not_reported(monkeypatch: pytest.Mon
 )
 def test_avx512_needs_every_instruction_set_extension(tmp_path: Path, cpuinfo: str, has: bool) -> None:
     (tmp_path / "cpuinfo").write_text(cpuinfo, encoding="utf-8")
-    assert _has_avx512(tmp_path / "cpuinfo") is has
-    assert not _has_avx512(tmp_path / "missing")
+    assert has_avx512(tmp_path / "cpuinfo") is has
+    assert not has_avx512(tmp_path / "missing")

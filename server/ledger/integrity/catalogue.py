@@ -14,6 +14,7 @@ import duckdb
 
 from server.ledger.all_macros import ALL_MACROS
 from server.ledger.columns import DuckDb
+from server.ledger.connection import connect
 from server.ledger.integrity.problems import Check, Problem
 from server.ledger.integrity.reading import Reader
 from server.ledger.migrate import migrate
@@ -53,10 +54,12 @@ SAMPLES: Final = {
 
 @contextmanager
 def made_anew(number: int) -> Iterator[DuckDb]:
-    """A ledger with the first migrations, read from a file: DuckDB writes some words of a view another way there."""
+    """A ledger with the first migrations, read from a file of the same form: there DuckDB writes some words of a view
+    another way.
+    """
     with TemporaryDirectory() as folder:
         path = Path(folder) / "expected.duckdb"
-        with duckdb.connect(path) as connection:
+        with connect(path) as connection:
             migrate(connection, utc_now, up_to=number)
         with duckdb.connect(path, read_only=True) as connection:
             yield connection

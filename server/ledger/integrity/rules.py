@@ -67,7 +67,7 @@ def _primary_keys() -> list[Rule]:
 
 _WITH_SESSION: Final = (
     *("streams", "turns", "uploads", "recommendations", "events", "answers", "sealed_values", "field_decisions"),
-    *("review_comments", "approvals"),
+    *("review_comments", "approvals", "model_comparisons"),
 )
 _OF_SESSION: Final = ("tag_numbers", "participants", "reviews", "picture_lines")
 """Tables whose rows have no ``id``; their session is told."""

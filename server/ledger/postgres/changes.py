@@ -11,20 +11,22 @@ from typing import Final
 
 from server.ledger.columns import CHANGED_IN, Cursor, fetch_all
 from server.ledger.mirrored import MIRRORED_BY
+from server.ledger.postgres import mirrors
 
 _FOR_ALL: Final = [
     """CREATE TABLE IF NOT EXISTS deleted_rows (
         table_name VARCHAR COLLATE "C" NOT NULL, key VARCHAR COLLATE "C" NOT NULL, changed_in XID8 NOT NULL,
         delete_time TIMESTAMPTZ NOT NULL
     )""",
+    # Those of a table without rows stay, so keys would be left in them.
+    "ALTER TABLE deleted_rows ALTER COLUMN key SET STATISTICS 0",
     "CREATE INDEX IF NOT EXISTS deleted_rows_changed_in ON deleted_rows (changed_in)",
     "CREATE INDEX IF NOT EXISTS deleted_rows_delete_time ON deleted_rows (delete_time)",
-    'CREATE TABLE IF NOT EXISTS mirror_generation (generation VARCHAR COLLATE "C" NOT NULL)',
-    "COMMENT ON TABLE mirror_generation IS 'UUID of the time when a mirror has read everything last.'",
     """COMMENT ON TABLE deleted_rows IS
     'One row for what was deleted from a table in the last hour, by the column that mirrors replace rows by.'""",
     f"""CREATE OR REPLACE FUNCTION stamp_changed_row() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN NEW.{CHANGED_IN} := pg_current_xact_id(); RETURN NEW; END $$""",
+    *mirrors.TABLES,
 ]
 
 
@@ -49,12 +51,13 @@ def missing(cursor: Cursor) -> list[str]:
 def renumber(cursor: Cursor) -> None:
     """Stamp rows anew whose transaction is of another server of PostgreSQL, as after a restored dump.
 
-    Their numbers may be higher than those of this server. Then a mirror would read them again and again.
+    Their numbers may be higher than those of this server. Then a mirror would read them again and again. Those that
+    servers beside this one write meanwhile are left alone: whoever changed them waits for nobody here.
     """
     for table in MIRRORED_BY:
         cursor.execute(
             f"UPDATE {table} SET {CHANGED_IN} = pg_current_xact_id() "  # noqa: S608 - literals of ours
-            f"WHERE {CHANGED_IN} > pg_current_xact_id()"
+            f"WHERE {CHANGED_IN} >= pg_snapshot_xmax(pg_current_snapshot())"
         )
 
 

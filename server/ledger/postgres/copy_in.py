@@ -12,6 +12,7 @@ import psycopg
 from models.errors import Conflict, InternalError, VestibuleError
 from models.reasons import Reason
 from server.ledger.columns import DuckDb, count, fetch_all, text_literal
+from server.ledger.postgres import lanes
 from server.ledger.postgres.cursor import PostgresCursor, connect
 from server.ledger.postgres.errors import translate
 from server.ledger.postgres.schema import bring_up_to_date
@@ -90,6 +91,7 @@ def _copied(
         if count(cursor, counted) != rows[name]:
             raise InternalError(f"The copy of {name} is not whole.", reason=Reason.LEDGER_COPY_DIFFERS)
         on_table(name, rows[name])
+    cursor.execute(lanes.PLACE)  # jobs were copied before the sessions that tell whose they are
     return rows
 
 

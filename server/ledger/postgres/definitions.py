@@ -10,6 +10,7 @@ import re
 from typing import Any, Final
 
 from server.ledger.columns import Cursor, DuckDb, Row, fetch_all
+from server.ledger.postgres import lanes
 from server.ledger.table_schema import comment_on
 
 TYPES: Final = {
@@ -48,7 +49,7 @@ result change needs another name, because servers of the release before run besi
 
 INDEXES: Final = {
     "jobs_open": "jobs (session_id, create_time, id) WHERE state IN ('QUEUED', 'RUNNING')",
-    "jobs_claim_time": "jobs (claim_time)",
+    **lanes.INDEXES,
     "dead_letters_job_id": "dead_letters (job_id)",
     "dead_letters_open": "dead_letters (create_time, id) WHERE closed_time IS NULL",
     "events_session_id": "events (session_id)",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -14,7 +14,6 @@ from models.errors import VestibuleError
 from server.ledger.columns import CHANGED_IN, aware, count
 from server.ledger.migrations import ALL
 from server.ledger.mirrored import (
-    DELETED_KEPT_S,
     LEFT_OUT,
     MIRRORED_BY,
     Increment,
@@ -22,16 +21,17 @@ from server.ledger.mirrored import (
     TableChanges,
     key_type,
 )
+from server.ledger.postgres import mirrors
 from server.ledger.postgres.cursor import PostgresCursor, connect
 from server.ledger.postgres.errors import translate
-from server.ledger.postgres.rewrite import write_anew
 
 T = TypeVar("T")
 
-_POSITION: Final = """SELECT current_database() || '/' || current_schema() || '/' || 'deleted_rows'::REGCLASS::OID
+_POSITION: Final = f"""SELECT current_database() || '/' || current_schema() || '/' || 'deleted_rows'::REGCLASS::OID
     || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)
     || '/' || (SELECT system_identifier FROM pg_control_system()),
-    (SELECT generation FROM mirror_generation), pg_current_snapshot()::VARCHAR, now() AT TIME ZONE 'UTC'"""
+    (SELECT id FROM mirrors WHERE id = ?), pg_current_snapshot()::VARCHAR, now() AT TIME ZONE 'UTC',
+    {mirrors.REQUEST_OF}"""  # noqa: S608 - literals of ours
 
 
 class IncrementReader:
@@ -46,6 +46,7 @@ class IncrementReader:
         self._url = url
         self._columns = columns
         self._connection: psycopg.Connection[Any] | None = None
+        self._mirror = ""
 
     def read(self, since: Position | None, folder: Path) -> Increment:
         """Write what changed into files, and forget what was deleted long ago.
@@ -59,39 +60,29 @@ class IncrementReader:
         """
 
         def run(connection: psycopg.Connection[Any]) -> Increment:
-            with connection.transaction():
-                found = self._since(connection, since, folder)
+            found = None if since is None else self._since(connection, since, folder)
             if found is None:
-                with connection.transaction():
-                    connection.execute("DELETE FROM mirror_generation")
-                    connection.execute("INSERT INTO mirror_generation VALUES (%s)", [str(uuid.uuid4())])
-                with connection.transaction():
-                    found = self._everything(connection, folder)
-            with connection.transaction():
-                connection.execute(
-                    "DELETE FROM deleted_rows WHERE delete_time < now() - %s * INTERVAL '1 second'", [DELETED_KEPT_S]
-                )
+                found = self._anew(connection, since, folder)
+            mirrors.forget_old(connection)
             return found
 
         return self._translated(run)
 
-    def forget_deleted(self, read: Position | None) -> None:
-        """Forget which rows were deleted, and leave no byte of that in the table's file.
-
-        Args:
-            read: What the mirror has read; None to forget all, where there is no mirror.
+    def forgot(self, request: int) -> None:
+        """Note that the mirror has no byte of what was deleted before a request.
 
         Raises:
-            VestibuleError: PostgreSQL does not answer, or the table is in use.
+            VestibuleError: PostgreSQL does not answer or refuses.
         """
+        self._translated(lambda connection: mirrors.note_forgotten(connection, self._mirror, request))
 
-        def run(connection: psycopg.Connection[Any]) -> None:
-            known = "true" if read is None else f"pg_visible_in_snapshot({CHANGED_IN}, '{read.snapshot}')"
-            connection.execute(f"DELETE FROM deleted_rows WHERE {known}".encode())  # noqa: S608 - PostgreSQL's own text
-            connection.commit()
+    def forgetting(self) -> mirrors.Forgetting:
+        """Ask all mirrors to forget what is deleted now.
 
-        self._translated(run)
-        write_anew(self._url, ["deleted_rows"])
+        Raises:
+            VestibuleError: PostgreSQL does not answer or refuses.
+        """
+        return mirrors.Forgetting(self._url)
 
     def interrupt(self) -> None:
         """End what another thread reads at the moment, with an error there."""
@@ -110,26 +101,34 @@ class IncrementReader:
         try:
             if self._connection is None or self._connection.closed:
                 self._connection = connect(self._url)
+                if self._mirror:
+                    mirrors.live(self._connection, self._mirror)
             return run(self._connection)
         except psycopg.Error as error:
             failure = translate(error)
             self.close()
         raise failure
 
-    def _since(self, connection: psycopg.Connection[Any], since: Position | None, folder: Path) -> Increment | None:
+    def _since(self, connection: psycopg.Connection[Any], since: Position, folder: Path) -> Increment | None:
         """What changed since a position; None where that is not known."""
-        position = _position(connection)
-        if since is None or not since.leads_to(position):
-            return None
-        return Increment(position, tuple(self._changed(connection, since, folder)))
+        with connection.transaction():
+            position, request = _position(connection, since.mirror)
+            if not since.leads_to(position):
+                return None
+            found = Increment(position, tuple(self._changed(connection, since, folder)), request)
+        if since.mirror != self._mirror:
+            self._mirror = mirrors.claim(connection, since.mirror)
+        return replace(found, position=replace(position, mirror=self._mirror)) if self._mirror else None
 
-    def _everything(self, connection: psycopg.Connection[Any], folder: Path) -> Increment:
-        position = _position(connection)
-        tables = (
-            TableChanges(table, None, _copy(connection, self._rows(table, "true"), folder / f"{table}.csv"))
-            for table in MIRRORED_BY
-        )
-        return Increment(position, tuple(tables))
+    def _anew(self, connection: psycopg.Connection[Any], since: Position | None, folder: Path) -> Increment:
+        self._mirror = mirrors.register(connection, [self._mirror, since.mirror if since is not None else ""])
+        with connection.transaction():
+            position, request = _position(connection, self._mirror)
+            tables = (
+                TableChanges(table, None, _copy(connection, self._rows(table, "true"), folder / f"{table}.csv"))
+                for table in MIRRORED_BY
+            )
+            return Increment(position, tuple(tables), request)
 
     def _changed(self, connection: psycopg.Connection[Any], since: Position, folder: Path) -> Iterator[TableChanges]:
         cursor = PostgresCursor(connection)
@@ -153,13 +152,13 @@ class IncrementReader:
         return f"SELECT {', '.join(columns)} FROM {table} WHERE {where}"  # noqa: S608 - literals of ours
 
 
-def _position(connection: psycopg.Connection[Any]) -> Position:
-    """The position of the snapshot, at the beginning of a transaction."""
+def _position(connection: psycopg.Connection[Any], mirror: str) -> tuple[Position, int]:
+    """The position of the snapshot, at the beginning of a transaction, and what the mirror is asked to forget."""
     cursor = PostgresCursor(connection)
     cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-    row = cursor.execute(_POSITION).fetchone()
+    row = cursor.execute(_POSITION, [mirror, mirror]).fetchone()
     assert row is not None
-    return Position(f"{row[0]}/{len(ALL)}", row[1] or "", row[2], aware(row[3]))
+    return Position(f"{row[0]}/{len(ALL)}", row[1] or "", row[2], aware(row[3])), row[4] or 0
 
 
 def _copy(connection: psycopg.Connection[Any], query: str, path: Path) -> Path:

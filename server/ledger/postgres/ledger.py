@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from contextlib import asynccontextmanager, closing
+from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
@@ -14,23 +17,43 @@ from server.ledger.group_commit import More, Settled, Write
 from server.ledger.open_connection import OpenConnection
 from server.ledger.postgres.errors import REACH_HINT, translate
 from server.ledger.postgres.rewrite import write_anew
-from server.ledger.postgres.schema import bring_up_to_date
-from server.ledger.postgres.transactions import PostgresTransactions, connected, connected_alone
+from server.ledger.postgres.schema import bring_up_to_date, is_older, require_newest
+from server.ledger.postgres.transactions import (
+    HeldName,
+    PostgresTransactions,
+    connected,
+    connected_alone,
+    connected_together,
+    leave_alone,
+    wait_alone,
+)
 from server.ledger.readers import Readers
 from server.ledger.transactional import TransactionalLedger
 from server.ledger.types import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from server.ledger.types import Clock
+
+
+class Use(Enum):
+    """How a process uses a database, seen from the others."""
+
+    UNMARKED = "unmarked"
+    ALONE = "alone"  # no other process is ALONE or TOGETHER
+    TOGETHER = "together"  # no other process is ALONE
+
+
+_PAUSE_S: Final = 0.2
+_CONNECT: Final = {Use.UNMARKED: connected, Use.ALONE: connected_alone, Use.TOGETHER: connected_together}
 
 
 class PostgresLedger(TransactionalLedger[Cursor]):
     """A server has one connection that writes and a few that read. Made by ``open``.
 
     Within a server one transaction follows the other, as with the embedded file. Those of other processes run at the
-    same time: commands, and later other servers. So a function may be run again because another transaction was in its
+    same time: commands and other servers. So a function may be run again because another transaction was in its
     way: see ``PostgresTransactions``. Each function has a transaction of its own, because it takes its locks in an
     order that two of them together would not keep; see ``dialects``.
     """
@@ -42,33 +65,24 @@ class PostgresLedger(TransactionalLedger[Cursor]):
         self._url = url
 
     @classmethod
-    def open(cls, url: str, clock: Clock = utc_now, *, alone: bool = False) -> PostgresLedger:
+    def open(cls, url: str, clock: Clock = utc_now, *, use: Use = Use.UNMARKED) -> PostgresLedger:
         """Connect, and bring the schema to its newest form.
 
         Args:
             url: As libpq takes it. With several hosts, name ``target_session_attrs=read-write``.
             clock: For the rows that record migrations; callers may use it too.
-            alone: Whether to refuse while another process has it open alone. After a lost connection nothing is
-                written before this process has it alone again.
+            use: How others may use it meanwhile. After a lost connection nothing is written before that holds again.
 
         Raises:
-            VestibuleError: LEDGER_IO when PostgreSQL does not answer, LEDGER_LOCKED when another process has it alone,
-                LEDGER_NEWER when a newer release has written the schema.
+            VestibuleError: LEDGER_IO when PostgreSQL does not answer, LEDGER_LOCKED when another process uses it in a
+                way that does not fit, LEDGER_NEWER when a newer release has written the schema.
         """
-        connect = partial(connected_alone if alone else connected, url)
+        if use is Use.TOGETHER:
+            _migrate_alone(url, clock)
+        connect = partial(_CONNECT[use], url)
         transactions = connect()
-        failure: VestibuleError
-        try:
-            bring_up_to_date(transactions.cursor, clock)
-            transactions.commit()
-        except psycopg.Error as error:
-            failure = translate(error)
-        except VestibuleError as error:
-            failure = error
-        else:
-            return cls(url, _Writer(transactions, connect), Readers(partial(connected, url)), clock)
-        transactions.close()
-        raise failure
+        _with_newest_schema(transactions, clock)
+        return cls(url, _Writer(transactions, connect), Readers(partial(connected, url)), clock)
 
     async def rewrite(self) -> None:
         """Write each table into a new file. What PostgreSQL keeps for standbys and for its own recovery is not touched.
@@ -77,6 +91,70 @@ class PostgresLedger(TransactionalLedger[Cursor]):
             VestibuleError: See ``rewrite.write_anew``.
         """
         await asyncio.to_thread(write_anew, self._url)
+
+    @asynccontextmanager
+    async def alone(self, work: str, wait_s: float) -> AsyncIterator[bool]:
+        """See ``TransactionalLedger``. A server that is lost does it no longer, as soon as PostgreSQL notices that."""
+        name = await asyncio.to_thread(HeldName, self._url, work)
+        try:
+            give_up_at = time.monotonic() + wait_s
+            while True:
+                held = await asyncio.to_thread(name.hold)
+                if held or time.monotonic() >= give_up_at:
+                    break
+                await asyncio.sleep(_PAUSE_S)
+            yield held
+        finally:
+            await asyncio.to_thread(name.close)
+
+
+def require_newest_schema(url: str) -> None:
+    """Make sure that a database has the schema of this release, without changing it, and beside whoever uses it.
+
+    Raises:
+        VestibuleError: As ``schema.require_newest``, or PostgreSQL does not answer or refuses.
+    """
+    failure: VestibuleError
+    with closing(connected(url)) as transactions:
+        try:
+            require_newest(transactions.cursor)
+        except psycopg.Error as error:
+            failure = translate(error)
+        else:
+            return
+    raise failure
+
+
+def _with_newest_schema(transactions: PostgresTransactions, clock: Clock) -> None:
+    """Bring the schema to its newest form. After a failure the connection is closed."""
+    failure: VestibuleError
+    try:
+        bring_up_to_date(transactions.cursor, clock)
+        transactions.commit()
+    except psycopg.Error as error:
+        failure = translate(error)
+    except VestibuleError as error:
+        failure = error
+    else:
+        return
+    transactions.close()
+    raise failure
+
+
+def _migrate_alone(url: str, clock: Clock) -> None:
+    """Change an older schema while no server uses it: those of the earlier release would not know what they find."""
+    failure: VestibuleError
+    with closing(connected(url)) as transactions:
+        try:
+            if is_older(transactions.cursor):
+                wait_alone(transactions.connection)
+                _with_newest_schema(transactions, clock)  # unless another server has done it meanwhile
+                leave_alone(transactions.connection)
+        except psycopg.Error as error:
+            failure = translate(error)
+        else:
+            return
+    raise failure
 
 
 class _Writer(OpenConnection):

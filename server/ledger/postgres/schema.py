@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Final, cast
 
 import duckdb
 
+from models.errors import NotFound
+from models.reasons import Reason
 from server.ledger import migrate
 from server.ledger.columns import Cursor, count, insert
 from server.ledger.migrations import ALL
-from server.ledger.postgres import changes
+from server.ledger.postgres import changes, lanes
 from server.ledger.postgres.definitions import FUNCTIONS, MigrationCursor, missing, tables_of
 
 if TYPE_CHECKING:
@@ -44,11 +46,36 @@ def bring_up_to_date(cursor: Cursor, clock: Clock, *, up_to: int = len(ALL)) -> 
         migrate.refuse_newer(migrate.needed_schema(cursor, done))
     _execute(cursor, FUNCTIONS)
     number = _create(cursor, clock, up_to) if is_new else _migrate(cursor, clock, up_to)
+    _execute(cursor, lanes.missing(cursor))
     _execute(cursor, missing(cursor))
     _execute(cursor, changes.missing(cursor))
     if up_to == len(ALL):
         changes.renumber(cursor)
     return number
+
+
+def is_older(cursor: Cursor) -> bool:
+    """Whether there is a schema that lacks migrations of this release."""
+    if not count(cursor, "SELECT count(to_regclass('migrations'))"):
+        return False
+    return count(cursor, "SELECT max(number) FROM migrations") < len(ALL)
+
+
+def require_newest(cursor: Cursor) -> None:
+    """Make sure that a schema is that of this release, without changing it.
+
+    Raises:
+        NotFound: LEDGER_NOT_FOUND.
+        InternalError: LEDGER_OLDER or LEDGER_NEWER, when another release has written it.
+    """
+    if not count(cursor, "SELECT count(to_regclass('migrations'))"):
+        raise NotFound(
+            "The database that VESTIBULE_LEDGER__URL names has no ledger.",
+            reason=Reason.LEDGER_NOT_FOUND,
+            hint="Check the name of the database. The first start of a server makes the tables.",
+        )
+    done = count(cursor, "SELECT max(number) FROM migrations")
+    migrate.refuse_other(cursor, done, "The start of a server of this release brings it to the newest schema.")
 
 
 def _execute(cursor: Cursor, statements: Iterable[str]) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from server.access.operator_key import OPERATOR_KEY_FILE, load_or_create_operato
 from server.access.peer import Peer, parse_peer
 from server.ledger import api_keys
 from server.ledger import audit as audit_rows
+from server.ledger.api_keys import ApiKeyRow
 from server.ledger.audit import AuditFilter
 from server.ledger.embedded import EmbeddedLedger
 from tests.unit.access.clock import HandClock
@@ -253,3 +255,39 @@ async def test_the_operator_key_allows_all_but_sealed_values_from_this_machine_o
     assert keys.list_keys(include_closed=True) == []
     with pytest.raises(InvalidInput):
         keys.accept_operator_key("something else")
+
+
+async def test_a_key_that_is_revoked_while_all_are_read_stays_revoked(
+    keys: ApiKeys, ledger: EmbeddedLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, read = await made(keys), ledger.read
+    revoked: list[ApiKeyRow] = []
+
+    async def slow(function: Callable[[Any], Any]) -> Any:
+        found = await read(function)
+        if not revoked:
+            revoked.append(await keys.revoke(key_id(key)))
+        return found
+
+    monkeypatch.setattr(ledger, "read", slow)
+    await keys.load()
+    assert refused(keys, key).reason == Reason.CREDENTIALS_REVOKED
+
+
+async def test_reading_all_keys_again_keeps_the_operator_key(keys: ApiKeys) -> None:
+    operator = written(*new_key())
+    keys.accept_operator_key(operator)
+    key = await made(keys)
+    await keys.load()
+    assert verify(keys, operator, LOCAL_PEER).scopes
+    assert verify(keys, key)
+    await keys.drain()
+
+
+async def test_a_key_that_the_ledger_has_no_more_is_refused(keys: ApiKeys, ledger: EmbeddedLedger) -> None:
+    key = await made(keys)
+    await ledger.write(lambda cursor: cursor.execute("DELETE FROM api_keys") and None)
+    await keys.load()
+    assert refused(keys, key)
+    with pytest.raises(Unauthenticated):
+        keys.check(key_id(key))

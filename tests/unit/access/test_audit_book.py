@@ -8,10 +8,12 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from models.errors import InvalidInput, Overloaded, Unavailable, VestibuleError
+from server.access import audit_head
 from server.access.access_log import MANY, MOST_ALLOWED, MOST_DENIED, AccessLog
 from server.access.audit import AuditAction, AuditTrail
 from server.access.audit_book import AuditBook
@@ -22,7 +24,9 @@ from server.ledger import audit as rows
 from server.ledger.audit import AuditFilter, AuditRow
 from server.ledger.columns import Cursor
 from server.ledger.embedded import EmbeddedLedger
+from server.runtime.exclusive_file import locked
 from server.setting_groups import AuditSettings
+from tests.eventually import eventually
 from tests.unit.ledger.makers import NOW
 
 EVERYTHING = AuditFilter()
@@ -71,6 +75,25 @@ async def test_a_start_records_that_the_chain_was_cut_while_no_server_ran(
     [broken] = [row for row in await listed(ledger) if row.action == "audit_broken"]
     assert (broken.reason, broken.object_id, broken.outcome) == (why, "2", "failed")
     assert (await book(ledger, tmp_path).verify()).recorded_breaks == [broken.number]
+
+
+async def test_servers_that_start_together_record_no_break(
+    ledger: EmbeddedLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the row of a start and its head the chain does not fit, so the next start waits for both."""
+    tried: list[bool] = []
+
+    def noted(file: IO[bytes]) -> bool:
+        tried.append(locked(file))
+        return tried[-1]
+
+    with audit_head.lock_head(tmp_path / "state"):
+        monkeypatch.setattr(audit_head, "locked", noted)
+        starting = asyncio.create_task(ran(ledger, tmp_path))
+        await eventually(lambda: len(tried) > 1)
+        assert not await listed(ledger)
+    await starting
+    assert [row.action for row in await listed(ledger)] == ["server_started", "server_stopped"]
 
 
 async def test_a_lost_head_is_recorded(ledger: EmbeddedLedger, tmp_path: Path) -> None:

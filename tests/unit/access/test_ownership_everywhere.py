@@ -267,6 +267,11 @@ NAME_NOTHING: Final = {
     f"{V1}AdminService/ListBreakers",
     f"{V1}AdminService/ResetBreaker",
     f"{V1}AdminService/TripBreaker",
+    f"{V1}AdminService/GetSpeechModels",
+    f"{V1}AdminService/UseSpeechModel",
+    f"{V1}AdminService/ShadowSpeechModel",
+    f"{V1}AdminService/DiscardSpeechCandidate",
+    f"{V1}AdminService/CompareSpeechModels",
     f"{V1}AdminService/RotateSpoolKey",
     f"{V1}AdminService/HoldForBackup",
     f"{V1}AdminService/ListAuditEntries",
@@ -323,6 +328,8 @@ async def test_what_names_nothing_shows_nothing_of_another_client(method: str, t
     requests: dict[str, Message] = {
         f"{V1}AdminService/ResetBreaker": admin_pb2.ResetBreakerRequest(name="llm_api"),
         f"{V1}AdminService/TripBreaker": admin_pb2.TripBreakerRequest(name="llm_api"),
+        f"{V1}AdminService/ShadowSpeechModel": admin_pb2.ShadowSpeechModelRequest(weights="whisper-tiny.en", share=1),
+        f"{V1}AdminService/CompareSpeechModels": admin_pb2.CompareSpeechModelsRequest(example_count=10),
     }
     service, name = method.removeprefix(V1).split("/")
     messages = flow_pb2 if service == "FlowService" else admin_pb2
@@ -335,6 +342,10 @@ async def test_what_names_nothing_shows_nothing_of_another_client(method: str, t
     theirs = [value.encode() for value in (*vars(owners).values(), "key:a", "10.0.0.1")]
     assert [value for value in theirs if value in answer] == []
     assert service in ("AdminService", "FlowService")
+    if name == "CompareSpeechModels":
+        compared = admin_pb2.CompareSpeechModelsResponse.FromString(answer)
+        assert [each.candidate_text for each in compared.examples] == [own.client], "one's own are shown"
+        assert [each.final_count for each in compared.comparisons] == [1], "others are not counted"
     if name == "ListDeadLetters":
         assert own.letter.encode() in answer, "one's own are listed, otherwise this test proves nothing"
         listed = admin_pb2.ListDeadLettersResponse.FromString(answer)
@@ -417,10 +428,12 @@ ACT_FOR_NO_CALLER: Final = {
     "server/jobs/label_picture.py",
     "server/jobs/propose_again.py",
     "server/jobs/read_upload.py",
+    "server/jobs/runner.py",  # of the session of a new job
     "server/jobs/write_reply.py",
     "server/records/session_material.py",  # of a session that a stream or a job holds
     "server/records/recommender.py",  # builds and replaces records of a session that a stream or a job holds
     "server/records/redact_again.py",  # a command on the file
+    "server/records/relayed_updates.py",  # for subscribers, who read for their caller first
     "server/streaming/repository.py",  # of an open stream
     "server/streaming/stream_registry.py",  # resume, after ownership.stream
     "server/uploads/transactions.py",  # after ownership.session and ownership.stored_upload_id

@@ -19,7 +19,9 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
+from models.errors import WeightsError
 from models.sealed_values import SealedValue
+from models.text import RedactedText
 from server.access.api_keys import ApiKeys
 from server.access.audit_book import AuditBook
 from server.access.caller import Caller, Scope, acting_as, set_caller
@@ -33,7 +35,7 @@ from server.experiments.types import Experiment, Variant
 from server.funnel.texts import load_texts
 from server.jobs.letter_operations import LetterOperations
 from server.jobs.types import Completion, Handler
-from server.ledger import dead_letters, jobs, sealed_values
+from server.ledger import dead_letters, jobs, model_comparisons, sealed_values, turns
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.jobs import new_job
 from server.ledger.schema import TABLES
@@ -71,6 +73,8 @@ from server.services.sealed import SealedValueService
 from server.services.session import SessionService
 from server.setting_groups import ApprovalSettings, AuditSettings, LimitSettings, RetentionSettings, RiskSettings
 from server.settings import Settings
+from server.speech_models.choice import SpeechModelChoice
+from server.speech_models.shadow import FinalsShadow
 from server.streaming.events import Final
 from server.streaming.stream_config import StreamConfig
 from server.uploads.build import build_upload_service
@@ -83,6 +87,7 @@ from tests.fakes.cleaner import SameBytes
 from tests.fakes.funnel_service import funnel_service
 from tests.fakes.gateway import FakeGateway
 from tests.fakes.guide import FLOWS, GUIDE
+from tests.unit.ledger.makers import comparison
 from tests.unit.streaming.conversation_harness import NOW, quiet, speech
 from tests.unit.streaming.stream_harness import StreamHarness, endless, until
 
@@ -289,6 +294,7 @@ class TwoClients:
                 self._operations(),
                 self._spool_key(),
                 FilesHold(harness.spool, self.ledger, self.audit, eraser.alone),
+                self._shadow(),
             ),
             access=AccessService(ApiKeys(self.ledger, lambda: NOW, self.audit.trail), words, lambda: NOW),
         )
@@ -308,6 +314,14 @@ class TwoClients:
         spool = Spool(self.folder / "spool", load_or_create_spool_keys("", self.folder / "spool.key"))
         return SpoolKeyRotation(spool, self.ledger, VocabularySealer(spool.keys), self.audit.trail, asyncio.Lock())
 
+    def _shadow(self) -> FinalsShadow:
+        choice = SpeechModelChoice(
+            self.ledger, self.harness.gateway, self.audit.trail, lambda: NOW, "whisper-base", _require_weights
+        )
+        return FinalsShadow(
+            self.ledger, self.harness.gateway, choice, Metrics(), lambda: NOW, chance=lambda: 1.0, busy=lambda: False
+        )
+
     def _operations(self) -> LetterOperations:
         return LetterOperations(self.ledger, self.harness.runner, self.audit.trail, lambda: NOW, 1000.0)
 
@@ -322,6 +336,7 @@ class TwoClients:
         letter = await self._letter(session)
         value = SealedValue("PHONE", "contact_phone", "crm", b"sealed for " + client_id.encode(), "0" * 32)
         await self.ledger.write(lambda cursor: sealed_values.store(cursor, session.id, upload.id, [value], NOW))
+        await self.ledger.write(lambda cursor: _compare_turns(cursor, session))
         return Ids(session.id, upload.id, proposed.id, token, str(uuid4()), letter, request, client_id, person)
 
     async def _broken_stream(self, session: SessionRow) -> str:
@@ -349,6 +364,19 @@ class TwoClients:
 
         await self.ledger.write(write)
         return letter.id
+
+
+def _require_weights(name: str) -> None:
+    if not name.startswith("whisper-"):
+        raise WeightsError("There are no weights of this name.")
+
+
+def _compare_turns(cursor: Cursor, session: SessionRow) -> None:
+    """What a candidate heard of each turn: the id of the client."""
+    for turn in turns.list_of_session(cursor, session.id):
+        heard = RedactedText.literal(session.client_id)
+        row = comparison(turn, text=heard, weights="whisper-base", candidate="whisper-tiny.en", word_differences=1)
+        model_comparisons.insert_comparison(cursor, row)
 
 
 async def call(

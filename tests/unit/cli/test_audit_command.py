@@ -50,7 +50,9 @@ def serving(ledger: EmbeddedLedger, state_dir: Path) -> Iterator[str]:
         nothing: Any = None
         book = AuditBook(ledger, AuditSettings(), state_dir, utc_now, "1.2.3")
         server = grpc.aio.server()
-        service = AdminService(nothing, ledger, nothing, nothing, nothing, nothing, book, nothing, nothing, nothing)
+        service = AdminService(
+            nothing, ledger, nothing, nothing, nothing, nothing, book, nothing, nothing, nothing, nothing
+        )
         admin_pb2_grpc.add_AdminServiceServicer_to_server(service, server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
@@ -286,11 +288,11 @@ def test_an_erasure_of_a_stopped_server_leaves_no_byte_in_its_folders(
     shutil.rmtree(store.home / "spool")
     (store.home / "pictures").rename(store.home / "data" / "pictures")
     folders = ["--data-dir", str(store.home / "data"), "--state-dir", str(store.home / "state")]
-    assert len(store.marks("gone")) == 6
+    assert len(store.marks("gone")) == 7
     result = CliRunner().invoke(cli, ["erase", "--session", session_id, "--yes", *folders])
     assert result.exit_code == 0, result.output
     assert store.marks("gone") == set()
-    assert len(store.marks("stays")) == 6
+    assert len(store.marks("stays")) == 7
     assert list(copies.iterdir()) == []
 
 

@@ -48,7 +48,9 @@ def serving(home: Home) -> Iterator[str]:
         nothing: Any = None
         book = AuditBook(home.ledger, AuditSettings(), home.files.state_dir, utc_now, "1.2.3")
         hold = FilesHold(home.spool, home.ledger, book, asyncio.Lock())
-        service = AdminService(nothing, nothing, nothing, nothing, nothing, nothing, book, nothing, nothing, hold)
+        service = AdminService(
+            nothing, nothing, nothing, nothing, nothing, nothing, book, nothing, nothing, hold, nothing
+        )
         server = grpc.aio.server(interceptors=[HookInterceptor(MapErrors())])
         admin_pb2_grpc.add_AdminServiceServicer_to_server(service, server)
         port = server.add_insecure_port("127.0.0.1:0")

@@ -106,6 +106,21 @@ class Admin(admin_pb2_grpc.AdminServiceServicer):
     def HoldForBackup(self, request_iterator: Any, context: Any) -> Iterator[admin_pb2.HoldForBackupResponse]:
         raise NotImplementedError
 
+    def GetSpeechModels(self, request: Any, context: Any) -> admin_pb2.GetSpeechModelsResponse:
+        raise NotImplementedError
+
+    def UseSpeechModel(self, request: Any, context: Any) -> admin_pb2.UseSpeechModelResponse:
+        raise NotImplementedError
+
+    def ShadowSpeechModel(self, request: Any, context: Any) -> admin_pb2.ShadowSpeechModelResponse:
+        raise NotImplementedError
+
+    def DiscardSpeechCandidate(self, request: Any, context: Any) -> admin_pb2.DiscardSpeechCandidateResponse:
+        raise NotImplementedError
+
+    def CompareSpeechModels(self, request: Any, context: Any) -> admin_pb2.CompareSpeechModelsResponse:
+        raise NotImplementedError
+
     def VerifyAudit(self, request: Any, context: Any) -> admin_pb2.VerifyAuditResponse:
         raise NotImplementedError
 

@@ -148,6 +148,7 @@ OF_A_SERVER: dict[str, list[str]] = {
     "experiments list": [],
     "experiments plan": ["--effect", "5"],
     "experiments report": ["pause_length"],
+    "models compare": [],
     "report send": ["--test"],
     "reviews accept": [SOME_ID, "site_name"],
     "reviews approve": [SOME_ID, "--hash", "ab" * 32],

@@ -182,6 +182,16 @@ def test_the_policy_and_the_bounds_apply_to_the_ledger_file_too(place: Path) -> 
         assert len(connection.execute("FROM v_funnel").fetchall()) == 4
 
 
+def test_a_file_that_was_read_can_be_opened_at_once(place: Path) -> None:
+    """Also where a process that read it is slow to notice that it is over."""
+    before = set(psutil.Process().children(recursive=True))
+    with open_file(place / "ledger.duckdb") as connection:
+        assert len(connection.execute("FROM v_funnel").fetchall()) == 4
+        _, trials = sorted(set(psutil.Process().children(recursive=True)) - before, key=lambda each: each.create_time())
+        trials.suspend()
+    open_ledger(place / "ledger.duckdb", lambda: NOW).close()
+
+
 def test_a_file_that_is_no_ledger_is_no_crash(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "RESTART_S", 0.0)
     (place / "ledger.duckdb").write_bytes(b"not a ledger" * 1000)

@@ -28,7 +28,7 @@ ALL = dict(commands())
 
 def test_every_command_exists() -> None:
     wanted = {
-        *("serve", "demo", "status", "sql", "funnel", "redact", "transcribe", "read"),
+        *("serve", "mirror", "demo", "status", "sql", "funnel", "redact", "transcribe", "read"),
         *("models list", "models fetch", "models verify", "sessions list", "sessions show"),
         *("dlq list", "dlq show", "dlq retry", "dlq discard", "breakers list", "breakers reset"),
     }

@@ -19,7 +19,7 @@ from server.cli.main import cli
 from server.ledger import api_keys, sessions
 from server.ledger.columns import Cursor, count
 from server.ledger.opened import require_driver
-from server.ledger.postgres.ledger import PostgresLedger
+from server.ledger.postgres.ledger import PostgresLedger, Use
 from tests.unit.ledger.makers import session
 from tests.unit.ledger.migrated import open_ledger
 
@@ -43,7 +43,7 @@ def home(tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture
 def held(home: Path, postgres_url: str) -> Iterator[PostgresLedger]:
     """A running server has the ledger."""
-    with closing(PostgresLedger.open(postgres_url, alone=True)) as ledger:
+    with closing(PostgresLedger.open(postgres_url, use=Use.ALONE)) as ledger:
         yield ledger
 
 

@@ -73,7 +73,7 @@ class Home:
             trail = AuditTrail(bytes(32), bytes(32), utc_now)
             rotation = SpoolKeyRotation(spool, ledger, VocabularySealer(spool.keys), trail, asyncio.Lock())
             service = AdminService(
-                nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing, rotation, nothing
+                nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing, rotation, nothing, nothing
             )
             server = grpc.aio.server()
             admin_pb2_grpc.add_AdminServiceServicer_to_server(service, server)

@@ -401,7 +401,9 @@ def test_an_unknown_breaker_is_refused_with_the_known_names() -> None:
     nothing = cast(Any, None)
     breakers = Breakers(nothing, Metrics(), utc_now)
     breakers.build("llm_api", BreakerBounds())
-    service = AdminService(nothing, nothing, nothing, breakers, nothing, nothing, nothing, nothing, nothing, nothing)
+    service = AdminService(
+        nothing, nothing, nothing, breakers, nothing, nothing, nothing, nothing, nothing, nothing, nothing
+    )
     with pytest.raises(NotFound) as caught:
         asyncio.run(service.ResetBreaker(ResetBreakerRequest(name="foo"), None))
     assert caught.value.hint == "Known breakers: llm_api."

@@ -25,6 +25,7 @@ EXAMPLE = DEPLOY / ".env.example"
 COMPOSE = DEPLOY / "compose.yaml"
 COMPOSE_TLS = DEPLOY / "compose.tls.yaml"
 KUBERNETES = DEPLOY / "kubernetes"
+SEVERAL = DEPLOY / "kubernetes-several"
 
 LONGEST_STOP_S = Settings.model_fields["drain_s"].default + LONGEST_END_S
 """How long a server may take to end: for the calls in hand, and then for its parts."""
@@ -105,9 +106,9 @@ def merged(*files: Path, profile: str = "*", **environment: str) -> dict[str, An
     return read
 
 
-def rendered() -> list[dict[str, Any]]:
+def rendered(folder: Path = KUBERNETES) -> list[dict[str, Any]]:
     """The manifests that kustomize makes."""
-    done = subprocess.run([tool("kustomize"), "build", KUBERNETES], capture_output=True, text=True, check=False)
+    done = subprocess.run([tool("kustomize"), "build", folder], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return list(yaml.safe_load_all(done.stdout))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.deploy.files import LONGEST_STOP_S, last_stage, rendered, variables
+from tests.unit.deploy.files import LONGEST_STOP_S, SEVERAL, last_stage, rendered, variables
 
 RELEASE = "1.32"
 """The oldest release of Kubernetes that the manifests are for."""
@@ -107,3 +107,36 @@ def test_only_the_port_of_grpc_is_open(manifests: dict[str, Any], container: dic
     assert policy["ingress"] == [{"ports": [{"port": "grpc"}]}]
     assert {each["port"] for rule in policy["egress"] for each in rule["ports"]} == {53, 443}
     assert policy["podSelector"]["matchLabels"] == manifests["Service"]["spec"]["selector"]
+
+
+@pytest.fixture(scope="module")
+def several() -> dict[str, Any]:
+    """The manifests of several servers, by their kind."""
+    return {each["kind"]: each for each in rendered(SEVERAL)}
+
+
+def test_several_servers_are_those_that_kubernetes_knows(several: dict[str, Any]) -> None:
+    validate = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate has the schemas; not installed")
+    for manifest in several.values():
+        validate.validate(manifest, RELEASE, strict=True)
+
+
+def test_several_servers_share_a_folder_and_one_of_them_at_a_time_may_be_ended(
+    manifests: dict[str, Any], several: dict[str, Any]
+) -> None:
+    assert set(several) == {*manifests, "PersistentVolumeClaim", "PodDisruptionBudget"}
+    spec = several["StatefulSet"]["spec"]
+    assert spec["replicas"] == 3
+    assert several["PersistentVolumeClaim"]["spec"]["accessModes"] == ["ReadWriteMany"]
+    [container] = spec["template"]["spec"]["containers"]
+    [mount] = [each["mountPath"] for each in container["volumeMounts"] if each["name"] == "shared"]
+    assert several["ConfigMap"]["data"]["VESTIBULE_SHARED_DIR"].startswith(f"{mount}/")
+    [volume] = [each for each in spec["template"]["spec"]["volumes"] if each["name"] == "shared"]
+    assert volume["persistentVolumeClaim"]["claimName"] == several["PersistentVolumeClaim"]["metadata"]["name"]
+    [claim] = spec["volumeClaimTemplates"]
+    assert claim["metadata"]["name"] == "storage", "each has its mirror and its own keys on a volume of its own"
+    budget = several["PodDisruptionBudget"]["spec"]
+    assert budget["maxUnavailable"] == 1
+    assert budget["selector"]["matchLabels"].items() <= spec["template"]["metadata"]["labels"].items()
+    ports = {each["port"] for rule in several["NetworkPolicy"]["spec"]["egress"] for each in rule["ports"]}
+    assert ports == {53, 443, 5432}

@@ -14,7 +14,7 @@ from models.errors import InternalError, Unavailable  # noqa: E402
 from server.doctor.ledger import check_ledger  # noqa: E402
 from server.doctor.results import Finding  # noqa: E402
 from server.ledger.migrations import ALL  # noqa: E402
-from server.ledger.postgres.ledger import PostgresLedger  # noqa: E402
+from server.ledger.postgres.ledger import PostgresLedger, Use  # noqa: E402
 from tests.unit.doctor.situations import only, situation  # noqa: E402
 
 
@@ -36,7 +36,7 @@ def execute(postgres_url: str) -> Callable[[str], None]:
 def test_one_of_this_release_is_fine(found: Callable[[], Finding], postgres_url: str) -> None:
     assert found().level == "ok"
     assert found().found.endswith(f"has schema {len(ALL)}, that of this release.")
-    with closing(PostgresLedger.open(postgres_url, alone=True)):
+    with closing(PostgresLedger.open(postgres_url, use=Use.ALONE)):
         assert found().found.endswith("A server uses it.")
     assert not found().found.endswith("A server uses it.")
 

@@ -20,6 +20,7 @@ from server.ledger import (
     events,
     job_attempts,
     jobs,
+    model_comparisons,
     participants,
     picture_lines,
     recommendations,
@@ -78,7 +79,10 @@ def fill_rows(cursor: Cursor, row: SessionRow, name: str) -> Stored:
     stream = makers.stream(session_id)
     streams.insert_stream(cursor, stream)
     words = (RedactedWord(said, 0.0, 1.0, 1.0),)
-    turns.insert_turn(cursor, replace(makers.turn(session_id, stream_id=stream.id), text=said, words=words))
+    turn = replace(makers.turn(session_id, stream_id=stream.id), text=said, words=words)
+    turns.insert_turn(cursor, turn)
+    compared = RedactedText.restore(mark_of(f"{name}-candidate"), {}, safe_for_llm=True)
+    model_comparisons.insert_comparison(cursor, makers.comparison(turn, text=compared))
     answered = Answer("site", "site_name", AnswerStatus.ANSWERED, said, "speech")
     answers.append(cursor, session_id, FLOWS.default, [answered], 0, NOW)
     job = makers.job(session_id)
@@ -186,7 +190,9 @@ class Store:
 
     def marks(self, name: str) -> set[str]:
         """The marks of a session that are in any file."""
-        wanted = {mark_of(f"{name}{part}") for part in ("", "-variant", "-event", "-tag", "-sealed", "-picture")}
+        wanted = {
+            mark_of(f"{name}{part}") for part in ("", "-variant", "-event", "-tag", "-sealed", "-picture", "-candidate")
+        }
         everything = b"\n".join(file.read_bytes() for file in self.home.rglob("*") if file.is_file())
         return {mark for mark in wanted if mark.encode() in everything}
 

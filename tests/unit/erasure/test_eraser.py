@@ -51,7 +51,7 @@ def test_nothing_of_an_erased_session_is_left_and_everything_of_another_is(store
     assert all(store.rows(gone).values()), "otherwise this test proves nothing"
     before = store.rows(stays)
     asyncio.run(store.ledger.between_commits(lambda: store.ledger.cursor().execute("CHECKPOINT")))
-    assert len(store.marks("gone")) == 6
+    assert len(store.marks("gone")) == 7
     erasure_id, erased = asyncio.run(eraser(store).erase(ErasureTarget(ErasureScope.SESSION, gone)))
     assert erasure_id
     [row] = asyncio.run(store.ledger.read(lambda cursor: audit.rows_after(cursor, 0, 10)))
@@ -61,7 +61,7 @@ def test_nothing_of_an_erased_session_is_left_and_everything_of_another_is(store
     assert not any(store.rows(gone).values())
     assert store.marks("gone") == set()
     assert store.rows(stays) == before
-    assert len(store.marks("stays")) == 6
+    assert len(store.marks("stays")) == 7
     assert store.spooled() == 2, "the upload and the audio of the other session"
     assert len(list(store.pictures.iterdir())) == 1
     store.ledger.close()

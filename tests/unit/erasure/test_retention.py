@@ -47,7 +47,9 @@ def retention(
 ) -> Retention:
     audit = AuditTrail(bytes(32), bytes(32), lambda: store.now)
     eraser = Eraser(store.ledger, store.spool, store.pictures, store, lambda: store.now, audit)
-    return Retention(store.ledger, store.spool, store.pictures, settings, lambda: store.now, eraser, letter_days, flows)
+    return Retention(
+        store.ledger, store.spool, store.pictures, settings, lambda: store.now, eraser, letter_days, lambda: flows
+    )
 
 
 def at(store: Store, days: float) -> None:
@@ -60,7 +62,7 @@ def test_nothing_is_deleted_before_its_time(store: Store) -> None:
     at(store, 29.9)
     assert asyncio.run(retention(store, EVERYTHING).round()) == 0
     assert store.rows(session_id) == before
-    assert len(store.marks("kept")) == 6
+    assert len(store.marks("kept")) == 7
 
 
 def test_everything_that_has_a_limit_goes_with_its_bytes(store: Store) -> None:
@@ -80,7 +82,7 @@ def test_everything_that_has_a_limit_goes_with_its_bytes(store: Store) -> None:
 @pytest.mark.parametrize(
     ("setting", "gone"),
     [
-        ("turns_days", {"turns", "turn_words", "answers"}),
+        ("turns_days", {"turns", "turn_words", "answers", "model_comparisons"}),
         ("artifacts_days", set()),
         ("events_days", {"events"}),
         ("sealed_days", {"sealed_values"}),

@@ -90,6 +90,7 @@ class Letters:
             self.operations,
             nothing,
             nothing,
+            nothing,
         )
         server = grpc.aio.server(interceptors=[HookInterceptor(hook) for hook in (MapErrors(), Validate())])
         admin_pb2_grpc.add_AdminServiceServicer_to_server(service, server)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -28,7 +29,9 @@ from models.reasons import Reason
 from models.retry import POLICIES
 from ray_tasks.types import RecordingResult
 from server.jobs.read_recording import ReadRecording
-from server.ledger import dead_letters, job_attempts, retention
+from server.jobs.types import JobOutcome
+from server.ledger import dead_letters, erasure, job_attempts, retention
+from server.ledger.columns import count
 from server.ledger.types import JobState, UploadRow, UploadState
 from server.rpc import convert
 from server.rpc.interceptors.validate import Validate
@@ -59,6 +62,26 @@ async def test_a_picture_becomes_text_and_a_redacted_picture(world: World) -> No
     of_upload = [name for name in names if not name.startswith(("step_", "field_"))]
     assert of_upload == ["stage_entered", "stage_entered", "upload_accepted", "upload_read"]
     assert "field_answered" in names, "the register answers how many visitors there were"
+
+
+async def test_a_picture_of_a_session_that_another_server_erases_meanwhile_is_not_left(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That one looked for files before this one was written."""
+    read = world.gateway.read_picture
+
+    async def erased_meanwhile(*given: Any, **named: Any) -> Any:
+        page = await read(*given, **named)
+        await world.ledger.write(lambda cursor: erasure.erase(cursor, frozenset({world.session_id})))
+        return page
+
+    monkeypatch.setattr(world.gateway, "read_picture", erased_meanwhile)
+    await world.start()
+    await world.upload()
+    await world.settle()
+    assert [attempt.outcome for attempt in world.attempts] == [JobOutcome.LOST]
+    assert list(world.artifacts.iterdir()) == []
+    assert not await world.read(lambda cursor: count(cursor, "SELECT count(*) FROM dead_letters"))
 
 
 async def test_a_recording_becomes_text(world: World) -> None:

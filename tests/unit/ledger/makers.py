@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from models.text import RedactedText
+from server.ledger.model_comparisons import ComparisonRow
 from server.ledger.streams import StreamRow
 from server.ledger.types import (
     EventRow,
@@ -65,6 +68,27 @@ def turn(session_id: str, utterance: int = 0, stream_id: str = "stream") -> Turn
         end_s=2.5,
         compute_s=0.2,
     )
+
+
+def comparison(turn: TurnRow, at: float = 0.0, text: RedactedText | None = None, **changes: Any) -> ComparisonRow:
+    row = ComparisonRow(
+        turn_id=turn.id,
+        session_id=turn.session_id,
+        weights="base",
+        candidate="small",
+        create_time=after(at),
+        language=turn.language,
+        audio_s=turn.end_s - turn.start_s,
+        words=2,
+        word_differences=0,
+        entities_equal=True,
+        compute_s=turn.compute_s,
+        candidate_compute_s=0.4,
+        latency_s=0.3,
+        candidate_latency_s=0.6,
+        text=text or turn.text,
+    )
+    return replace(row, **changes)
 
 
 def upload(session_id: str) -> UploadRow:

@@ -26,6 +26,7 @@ BOTH: Final = frozenset(
         "jobs",
         "letter_filter",
         "letter_operations",
+        "model_comparisons",
         "needed_media",
         "owners",
         "participants",
@@ -39,7 +40,9 @@ BOTH: Final = frozenset(
         "reviews_list",
         "sealed_values",
         "server_events",
+        "servers",
         "sessions",
+        "speech_models",
         "stored_texts",
         "streams",
         "tag_numbers",
@@ -56,8 +59,8 @@ BOTH: Final = frozenset(
 SCHEMA: Final = frozenset({"migrate", "reviews_schema", "schema_changes", "table_schema"})
 """Tables and their migrations; ``test_postgres_schema`` runs them on both."""
 
-POSTGRESQL: Final = frozenset({"claim_locks", "dialects", "locks", "transactional"})
-"""Locks that one writer does not need, and a question whether PostgreSQL is there."""
+POSTGRESQL: Final = frozenset({"claim_locks", "lane_heads", "dialects", "locks", "transactional"})
+"""Claims and locks that one writer does not need, and a question whether PostgreSQL is there."""
 
 ANALYSTS: Final = frozenset(
     {

@@ -17,7 +17,8 @@ from server.ledger.migrate import migrate
 from server.ledger.rewrite import rewrite
 from tests.unit.ledger.makers import NOW
 
-EARLIER, NEW = "v1.0.0+", f"{STORAGE}+"
+EARLIER_STORAGE = "v1.0.0"
+EARLIER, NEW = f"{EARLIER_STORAGE}+", f"{STORAGE}+"
 
 
 def _form(path: Path) -> str:
@@ -29,7 +30,7 @@ def _form(path: Path) -> str:
 
 
 def _earlier(path: Path) -> None:
-    with duckdb.connect(str(path)) as connection:
+    with duckdb.connect(str(path), config={"storage_compatibility_version": EARLIER_STORAGE}) as connection:
         migrate(connection, lambda: NOW)
         _store(connection, "one")
     assert _form(path) == EARLIER

@@ -35,7 +35,7 @@ from tests.unit.ledger.stored import read_now
 RENEWAL = max(number for number, step in enumerate(ALL, start=1) if step.change is renew_macros)
 """The last migration that renews the macros."""
 MIGRATIONS, MACROS = 51, "75b18d380ad713b3"
-VIEWS = "64ba81cef4bb1408"
+VIEWS = "d9326b01eebddd7a"
 
 
 def before(change: Change) -> int:

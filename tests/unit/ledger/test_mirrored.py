@@ -20,10 +20,9 @@ from server.ledger import events, jobs, mirrored, sessions, turns  # noqa: E402
 from server.ledger.columns import Cursor, DuckDb, count, fetch_all, insert  # noqa: E402
 from server.ledger.embedded import EmbeddedLedger  # noqa: E402
 from server.ledger.mirrored import LEFT_OUT, MIRRORED_BY, Position  # noqa: E402
-from server.ledger.postgres import rewrite  # noqa: E402
 from server.ledger.postgres.cursor import PostgresCursor, connect  # noqa: E402
 from server.ledger.postgres.increments import IncrementReader  # noqa: E402
-from server.ledger.postgres.ledger import PostgresLedger  # noqa: E402
+from server.ledger.postgres.ledger import PostgresLedger, Use  # noqa: E402
 from server.mirror import Mirror  # noqa: E402
 from tests.eventually import eventually  # noqa: E402
 from tests.unit.ledger.hard_values import TEXTS  # noqa: E402
@@ -183,9 +182,18 @@ async def test_a_mirror_that_was_away_for_long_begins_anew(pair: Pair) -> None:
     later = Mirror(pair.reader, pair.mirror, pair.mirror.path.parent)
     await later.round()
     assert await pair.mirror.read(_ids) == {row.id}, "so this test would notice"
-    _run(pair.mirror, "UPDATE mirror SET read_time = read_time - INTERVAL 31 MINUTE")
+    _run(pair.mirror, "UPDATE mirror_position SET read_time = read_time - INTERVAL 31 MINUTE")
     await Mirror(pair.reader, pair.mirror, pair.mirror.path.parent).round()
     assert await pair.mirror.read(_ids) == set()
+
+
+async def test_a_mirror_of_an_earlier_release_begins_anew(pair: Pair) -> None:
+    """Its table of the position had other columns."""
+    row = session()
+    pair.truth.write_now(lambda cursor: sessions.insert_or_get(cursor, row))
+    _run(pair.mirror, "CREATE TABLE mirror AS SELECT 'x' AS source, 'y' AS generation, 'z' AS snapshot")
+    await pair.copying.round()
+    assert await pair.mirror.read(_ids) == {row.id}
 
 
 async def test_deleted_rows_are_forgotten_after_an_hour(pair: Pair) -> None:
@@ -200,8 +208,8 @@ async def test_deleted_rows_are_forgotten_after_an_hour(pair: Pair) -> None:
     assert pair.truth.write_now(lambda cursor: count(cursor, kept)) == 0
 
 
-def _position(source: str = "a", generation: str = "g", oldest: int = 5, minutes: float = 0.0) -> Position:
-    return Position(source, generation, f"{oldest}:9:", NOW + timedelta(minutes=minutes))
+def _position(source: str = "a", mirror: str = "g", oldest: int = 5, minutes: float = 0.0) -> Position:
+    return Position(source, mirror, f"{oldest}:9:", NOW + timedelta(minutes=minutes))
 
 
 @pytest.mark.parametrize(
@@ -213,7 +221,7 @@ def _position(source: str = "a", generation: str = "g", oldest: int = 5, minutes
         (_position(minutes=-1), False),
         (_position(oldest=4), False),
         (_position(source="b"), False),
-        (_position(generation="h"), False),
+        (_position(mirror="h"), False),
     ],
 )
 def test_a_position_leads_to_a_later_one_of_the_same_database(later: Position, leads: bool) -> None:
@@ -320,19 +328,6 @@ async def test_an_old_transaction_does_not_make_each_round_read_the_same_again(p
         assert pair.reader.read(since, tmp_path / "again").tables == ()
 
 
-async def test_a_mirror_that_another_one_came_after_begins_anew(pair: Pair) -> None:
-    """The other one has read what was deleted, and had it forgotten."""
-    row = session()
-    pair.truth.write_now(lambda cursor: sessions.insert_or_get(cursor, row))
-    await pair.copying.round()
-    with closing(Pair(pair.url, pair.mirror.path.parent / "elsewhere")) as elsewhere:
-        await elsewhere.copying.round()
-        _run(pair.truth, "DELETE FROM sessions")
-        await elsewhere.copying.forget_deleted()
-    await pair.copying.round()
-    assert await pair.mirror.read(_ids) == set()
-
-
 async def test_a_database_that_was_made_anew_is_read_anew(pair: Pair) -> None:
     """As after a dump was restored into the same server of PostgreSQL."""
     pair.truth.write_now(lambda cursor: sessions.insert_or_get(cursor, session()))
@@ -343,36 +338,6 @@ async def test_a_database_that_was_made_anew_is_read_anew(pair: Pair) -> None:
     _run(pair.truth, "ALTER TABLE others RENAME TO deleted_rows")
     await pair.copying.round()
     assert await pair.mirror.read(_ids) == set()
-
-
-async def test_an_erasure_waits_for_who_still_sees_what_was_deleted(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Their rows would be copied into the new file."""
-    monkeypatch.setattr(rewrite, "LONGEST_S", 0.2)
-    pair.truth.write_now(lambda cursor: sessions.insert_or_get(cursor, session()))
-    with connect(pair.url) as reading:
-        reading.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        reading.execute("SELECT 1 FROM turns")
-        _run(pair.truth, "DELETE FROM sessions")
-        with pytest.raises(Unavailable) as refused:
-            await pair.truth.rewrite()
-        assert refused.value.reason == "LEDGER_CONFLICT"
-    await pair.truth.rewrite()
-    assert pair.truth.write_now(lambda c: count(c, "SELECT pg_relation_size('sessions')::BIGINT")) == 0
-
-
-async def test_an_erasure_leaves_no_value_in_what_the_planner_knows(pair: Pair) -> None:
-    for _ in range(30):
-        pair.truth.write_now(lambda cursor: sessions.insert_or_get(cursor, session(client_id="Maria")))
-    with psycopg.connect(pair.url, autocommit=True) as connection:
-        connection.execute("ANALYZE sessions")
-        known = "SELECT count(*) FROM pg_stats WHERE tablename = 'sessions' AND most_common_vals::TEXT LIKE '%Maria%'"
-        assert connection.execute(known).fetchone() == (1,)
-        pair.truth.write_now(lambda cursor: sessions.insert_or_get(cursor, session()))
-        _run(pair.truth, "DELETE FROM sessions WHERE client_id = 'Maria'")
-        await pair.truth.rewrite()
-        assert connection.execute(known).fetchone() == (0,)
 
 
 async def test_a_round_that_is_cancelled_ends_its_reading_first(pair: Pair) -> None:
@@ -406,18 +371,18 @@ async def test_while_postgres_does_not_answer_the_mirror_stays_as_it_was(pair: P
 
 
 async def test_one_process_has_a_ledger_alone(postgres_url: str) -> None:
-    one = PostgresLedger.open(postgres_url, lambda: NOW, alone=True)
+    one = PostgresLedger.open(postgres_url, lambda: NOW, use=Use.ALONE)
     with pytest.raises(Unavailable) as refused:
-        PostgresLedger.open(postgres_url, lambda: NOW, alone=True)
+        PostgresLedger.open(postgres_url, lambda: NOW, use=Use.ALONE)
     assert refused.value.reason == "LEDGER_LOCKED"
     one.close()
-    PostgresLedger.open(postgres_url, lambda: NOW, alone=True).close()
+    PostgresLedger.open(postgres_url, lambda: NOW, use=Use.ALONE).close()
 
 
 async def test_who_loses_the_connection_writes_nothing_while_another_one_has_the_ledger(
     postgres_url: str, postgres_databases: str
 ) -> None:
-    one = PostgresLedger.open(postgres_url, lambda: NOW, alone=True)
+    one = PostgresLedger.open(postgres_url, lambda: NOW, use=Use.ALONE)
     with psycopg.connect(postgres_databases.format("postgres"), autocommit=True) as connection:
         name = psycopg.conninfo.conninfo_to_dict(postgres_url)["dbname"]
         connection.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'".encode())
@@ -425,7 +390,7 @@ async def test_who_loses_the_connection_writes_nothing_while_another_one_has_the
 
         def opened() -> bool:
             try:
-                other.append(PostgresLedger.open(postgres_url, lambda: NOW, alone=True))
+                other.append(PostgresLedger.open(postgres_url, lambda: NOW, use=Use.ALONE))
             except Unavailable:
                 return False
             return True
@@ -441,19 +406,6 @@ async def test_who_loses_the_connection_writes_nothing_while_another_one_has_the
     await eventually(lambda: not one.is_elsewhere)
     await one.write(lambda cursor: sessions.insert_or_get(cursor, session()))
     one.close()
-
-
-async def test_a_rewrite_leaves_no_byte_of_a_deleted_row_in_the_tables(pair: Pair) -> None:
-    def file(cursor: Cursor) -> int:
-        return count(cursor, "SELECT pg_relation_filenode('sessions')::BIGINT")
-
-    row = session()
-    pair.truth.write_now(lambda cursor: sessions.insert_or_get(cursor, row))
-    _run(pair.truth, "DELETE FROM sessions")
-    before = pair.truth.write_now(file)
-    await pair.truth.rewrite()
-    assert pair.truth.write_now(file) != before
-    assert pair.truth.write_now(lambda c: count(c, "SELECT pg_relation_size('sessions')::BIGINT")) == 0
 
 
 def _ids(cursor: Cursor) -> set[str]:

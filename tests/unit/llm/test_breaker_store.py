@@ -183,6 +183,44 @@ async def test_two_registries_on_one_ledger_share_the_state(tmp_path: Path) -> N
     ledger.close()
 
 
+async def test_what_is_stored_last_holds_whatever_the_clocks_of_the_servers_say(tmp_path: Path) -> None:
+    ledger, now, behind = EmbeddedLedger.open(tmp_path / "ledger.duckdb"), HandClock(), HandClock()
+    behind.advance(-3600)
+    one, other = Breakers(ledger, Metrics(), now), Breakers(ledger, Metrics(), behind)
+    mine, theirs = (breakers.build("llm_api", BreakerBounds(2, RESET_S, 1)) for breakers in (one, other))
+    told: list[str] = []
+    other.tell_when_stored(lambda: told.append("stored"))
+    mine.trip()
+    await one.drain()
+    await other.follow()
+    theirs.reset()
+    await other.drain()
+    await one.follow()
+    assert mine.state is BreakerState.CLOSED
+    assert told == ["stored"]
+    ledger.close()
+
+
+async def test_a_change_that_is_being_stored_is_not_undone_by_one_that_was_stored_before(tmp_path: Path) -> None:
+    ledger, now = EmbeddedLedger.open(tmp_path / "ledger.duckdb"), HandClock()
+    one, other = (Breakers(ledger, Metrics(), now) for _ in range(2))
+    mine, theirs = (breakers.build("llm_api", BreakerBounds(2, RESET_S, 1)) for breakers in (one, other))
+    mine.trip()
+    await one.drain()
+    await other.follow()
+    now.advance(1)
+    theirs.reset()
+    await other.drain()
+    now.advance(1)
+    mine.let_probes_through()
+    await one.follow()
+    assert mine.state is BreakerState.HALF_OPEN
+    await one.drain()
+    await other.follow()
+    assert theirs.state is BreakerState.HALF_OPEN
+    ledger.close()
+
+
 async def test_a_change_is_taken_over_within_one_tick_of_the_prober_without_any_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from models.redaction.redactor import LocalRedactor
 from models.redaction.types import Redactor
 from models.speech.types import RedactedWord
 from models.text import RedactedText
-from server.ledger import events, recommendations, reviews_decisions, sessions, turns, uploads
+from server.ledger import events, model_comparisons, recommendations, reviews_decisions, sessions, turns, uploads
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.embedded import EmbeddedLedger
 from server.ledger.record_text import record_text
@@ -22,7 +22,7 @@ from server.llm.types import OnboardingRecord, RecordField
 from server.records.redact_again import LedgerRedaction
 from server.records.stored_text_redactor import Tally
 from tests.fakes.classifier import WordListClassifier
-from tests.unit.ledger.makers import NOW, event, new_id, recommendation, session, turn, upload
+from tests.unit.ledger.makers import NOW, comparison, event, new_id, recommendation, session, turn, upload
 
 LATER = NOW + timedelta(days=1)
 NEW_RULES = {"zebedee": "GIVEN_NAME", "quillfeather": "SURNAME"}
@@ -48,6 +48,7 @@ def fill(cursor: Cursor, client: str = "app") -> SessionRow:
     first = replace(turn(row.id, 0, row.id), text=stored(" ".join(w.text.value for w in words)), words=words)
     turns.insert_turn(cursor, first)
     turns.set_reply(cursor, first.id, stored("Zebedee is noted."), Origin.MODEL)
+    model_comparisons.insert_comparison(cursor, comparison(first, text=stored("ask Zebedee")))
     harmless = replace(turn(row.id, 1, row.id), text=stored("the door is [REDACTED_NAME] blue", safe=False))
     turns.insert_turn(cursor, harmless)
     picture = upload(row.id)
@@ -84,6 +85,6 @@ def run(
 
 
 def everything(cursor: Cursor) -> dict[str, object]:
-    texts = ("turns", "turn_words", "uploads", "recommendations", "review_comments", "events")
+    texts = ("turns", "turn_words", "uploads", "recommendations", "review_comments", "events", "model_comparisons")
     tables = (*texts, "sessions", "tag_numbers", "redactions")
     return {name: fetch_all(cursor, f"FROM {name} ORDER BY ALL") for name in tables}

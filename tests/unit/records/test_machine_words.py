@@ -117,7 +117,7 @@ async def test_no_service_hands_a_name_on(personal: str) -> None:
             recommendation_pb2.RejectRecommendationRequest(reason=personal), None
         ),
         AdminService(
-            nothing, nothing, called, nothing, words, nothing, nothing, nothing, nothing, nothing
+            nothing, nothing, called, nothing, words, nothing, nothing, nothing, nothing, nothing, nothing
         ).DiscardDeadLetter(admin_pb2.DiscardDeadLetterRequest(reason=personal), None),
     ]
     for call in calls:

@@ -12,6 +12,7 @@ from models.errors import Conflict, InvalidInput, VestibuleError
 from server.ledger import weekly_reports as rows
 from server.ledger.embedded import EmbeddedLedger
 from server.reports.week import Week
+from server.reports.weekly import WeeklyReport
 from tests.unit.ledger.conftest import ledger
 from tests.unit.ledger.migrated import open_ledger
 from tests.unit.reports.delivery_world import A_DAY, DUE, GONE, NO, WEEK, Recorded, World, hours
@@ -60,6 +61,24 @@ async def test_two_rounds_at_once_send_it_once(ledger: EmbeddedLedger) -> None:
     world.now = DUE
     await asyncio.gather(*(world.delivery.round() for _ in range(3)))
     assert channel.weeks == ["2026-W10"]
+
+
+async def test_while_one_server_sends_it_another_does_not(ledger: EmbeddedLedger) -> None:
+    """Making a report may take ten minutes, and the first failure is repeated after one."""
+    channel, other = Recorded(), Recorded()
+    one, two = World(ledger, channel), World(ledger, other)
+    await one.at(DUE - A_DAY)
+    make = one.maker.make
+
+    async def make_slowly(week: Week) -> WeeklyReport:
+        await two.at(*hours(0.02, 0.2))
+        return await make(week)
+
+    one.maker.make = make_slowly  # type: ignore[method-assign]
+    await one.at(DUE)
+    assert (channel.weeks, other.weeks) == (["2026-W10"], [])
+    await two.at(*hours(0.3))
+    assert other.weeks == []
 
 
 @pytest.mark.parametrize("week", [Week(2026, 4), Week(2026, 9), WEEK], ids=str)

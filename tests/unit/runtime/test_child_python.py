@@ -11,7 +11,7 @@ from models.child_python import child_python
 from models.errors import Unavailable
 from ray_tasks import ray_child
 from ray_tasks.ray_child import RayChildProcess
-from ray_tasks.types import ClusterConfig, WorkerConfig
+from ray_tasks.types import ClusterConfig, SpeechModels, WorkerConfig
 from server.analytics.channel import spawn
 from server.cli.demo.processes import Child, output_of
 from server.risk import fit_process
@@ -78,6 +78,6 @@ async def test_the_process_that_owns_ray_runs_no_trap(ran: list[Path], monkeypat
     monkeypatch.setattr(ray_child, "MODULE", "ray_tasks.process_messages")  # starts no Ray, and ends
     child = await RayChildProcess.launch()
     with pytest.raises(Unavailable):
-        await child.start(CONFIG, lambda _step: None, lambda _end: None)
+        await child.start(CONFIG, SpeechModels(), lambda _step: None, lambda _end: None)
     await child.kill()
     assert none_of(ran)

@@ -108,6 +108,23 @@ async def test_idle_sessions_without_an_open_stream_are_ended(house: House) -> N
     assert await house.state(talking) is SessionState.STARTED
 
 
+async def test_what_another_server_has_open_is_left_alone_while_that_one_lives(house: House) -> None:
+    session_id = await house.session()
+    stream_id = await house.stream(session_id)
+    house.now += timedelta(seconds=IDLE_S + 1)
+    until = house.now + timedelta(seconds=30)
+    await house.ledger.write(lambda cursor: stream_rows.hold(cursor, stream_id, "elsewhere", until))
+    await house.keeping.round()
+    assert await house.state(session_id) is SessionState.STARTED
+    assert house.spool.log_ids() == {stream_id}
+    assert (await house.row(stream_id)).open
+    house.now = until + timedelta(seconds=1)
+    await house.keeping.round()
+    assert await house.state(session_id) is SessionState.ABANDONED
+    assert not house.spool.log_ids()
+    assert not (await house.row(stream_id)).open
+
+
 async def test_audio_is_deleted_when_its_stream_can_no_longer_be_resumed(house: House) -> None:
     session_id = await house.session()
     open_now, resumable = await house.stream(session_id), await house.stream(session_id)

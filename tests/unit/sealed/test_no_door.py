@@ -20,7 +20,7 @@ from models.text import RawText
 from server.access.caller import Caller, Scope, acting_as
 from server.flows.catalogue import shipped_catalogue
 from server.jobs.read_picture import ReadPicture
-from server.ledger import schema, sealed_values, uploads
+from server.ledger import jobs, schema, sealed_values, uploads
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.jobs import new_job
 from server.ledger.sealed_values import SealedRow
@@ -102,6 +102,7 @@ async def read_picture(harness: StreamHarness) -> None:
         harness.ledger, harness.spool, harness.gateway, harness.pubsub, out, lambda: NOW, SEALS, guide=GUIDE
     )
     job = new_job("read_picture", row.id, row.session_id, {"upload_id": row.id, "spool_id": spool_id}, "network", NOW)
+    await harness.ledger.write(lambda cursor: jobs.enqueue(cursor, job))
     completion = await handler.run(job)
     await harness.ledger.write(completion.record)
 

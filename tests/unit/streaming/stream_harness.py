@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import cast
 from uuid import uuid4
 
 from models.media.audio_decoder import open_in_process
 from models.media.samples import SAMPLE_RATE_HZ
+from ray_tasks.types import SpeechStep, SpeechWindow
 from server.access.audit import AuditTrail
 from server.experiments.catalogue import NO_EXPERIMENTS, Experiments
 from server.flows.catalogue import shipped_catalogue
 from server.jobs.runner import JobRunner
 from server.ledger import sessions, turns
+from server.ledger.embedded import EmbeddedLedger
+from server.ledger.transactional import Ledger
 from server.ledger.types import SessionRow, SessionState, TurnRow
 from server.observability.metrics import Metrics
 from server.records.pubsub import PubSub
@@ -31,6 +35,7 @@ from server.streaming.admission import Admission, AdmissionLimits
 from server.streaming.conversation import Conversation
 from server.streaming.conversation_factory import ConversationFactory
 from server.streaming.events import Input, Output
+from server.streaming.held_streams import HELD_S, HeldStreams
 from server.streaming.load_meter import SpeechLoadMeter
 from server.streaming.partials import SpeechBackend
 from server.streaming.priority_limiter import PriorityLimiter
@@ -66,11 +71,16 @@ class StreamHarness:
         client_logs: LogBounds = NO_BOUNDS,
         experiments: Experiments = NO_EXPERIMENTS,
         seals: Seals = NOTHING_SEALED,
+        shared: Ledger | None = None,
     ) -> None:
-        self.ledger = open_ledger(folder / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
-        self.spool = Spool(folder / "spool", bytes(32), client_logs=client_logs)
+        """With ``shared``, the ledger and the folder are those of several servers."""
+        embedded = None if shared else open_ledger(folder / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
+        self.ledger = cast("EmbeddedLedger", embedded or shared)  # most tests have their own, and look into it
+        self.spool = Spool(folder / "spool", bytes(32), client_logs=client_logs, together=shared is not None)
+        self.waited = 0
         self.gateway = gateway or FakeGateway()
         self.resumed_at: list[int] = []
+        self.heard: list[tuple[TurnRow, SpeechWindow, SpeechStep, float]] = []
         self.endings: list[tuple[float | None, float | None]] = []
         self.segmenter_type: type[LoudnessSegmenter] = LoudnessSegmenter
         self.config = self.session_of("app", language)
@@ -94,9 +104,18 @@ class StreamHarness:
             refusals=refusals,
         )
         registry = self.registry = StreamRegistry(
-            self.ledger, self.spool, VocabularySealer(bytes(32)), lambda: self.now, GUIDE, refusals
+            self.ledger,
+            self.spool,
+            VocabularySealer(bytes(32)),
+            lambda: self.now,
+            GUIDE,
+            refusals,
+            held_s=HELD_S if shared is not None else None,
+            sleep=self._sleep,
         )
         admission = Admission(limits, self.load, self.metrics)
+        self.held = HeldStreams(self.ledger, admission, lambda: self.now, self.elapsed_s)
+        self.while_waiting: Callable[[], Awaitable[object]] = _nothing
         conversations = ConversationFactory(
             registry=registry,
             admission=admission,
@@ -112,6 +131,7 @@ class StreamHarness:
             clock=lambda: self.now,
             elapsed_s=self.elapsed_s,
             open_container=open_in_process,
+            heard=lambda *final: self.heard.append(final),
             experiments=experiments,
             seals=seals,
         )
@@ -125,6 +145,10 @@ class StreamHarness:
         self.ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, row))
         return StreamConfig(row.id, "PCM_S16LE", SAMPLE_RATE_HZ, 1, language, None, False, "")
 
+    async def _sleep(self, seconds: float) -> None:
+        self.waited += 1
+        await self.while_waiting()
+
     def elapsed_s(self) -> float:
         return (self.now - NOW).total_seconds()
 
@@ -137,6 +161,10 @@ class StreamHarness:
 
     async def turns(self) -> list[TurnRow]:
         return await self.ledger.read(lambda cursor: turns.list_of_session(cursor, self.config.session_id))
+
+
+async def _nothing() -> None:
+    return
 
 
 def talk(stream: OpenStream) -> Conversation:

@@ -22,7 +22,7 @@ from models.redaction.types import RedactionContext, RedactionScope
 from models.text import RawText, RedactedText, TextSource
 from server.flows.catalogue import shipped_catalogue
 from server.jobs.read_picture import ReadPicture
-from server.ledger import schema, sessions, tag_numbers, uploads
+from server.ledger import jobs, schema, sessions, tag_numbers, uploads
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.jobs import new_job
 from server.ledger.types import SessionRow, SessionState
@@ -83,6 +83,7 @@ async def read_picture(harness: StreamHarness, *lines: str) -> RedactedText:
     out = harness.ledger.path.parent / "out"
     handler = ReadPicture(harness.ledger, harness.spool, harness.gateway, harness.pubsub, out, lambda: NOW, guide=GUIDE)
     job = new_job("read_picture", row.id, row.session_id, {"upload_id": row.id, "spool_id": spool_id}, "network", NOW)
+    await harness.ledger.write(lambda cursor: jobs.enqueue(cursor, job))
     completion = await handler.run(job)
     stored, _ = await harness.ledger.write(completion.record)
     assert stored.text is not None

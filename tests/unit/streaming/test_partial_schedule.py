@@ -53,8 +53,8 @@ async def decoded_s(gateway: FakeGateway, limiter: PriorityLimiter, sent: list[O
         utterance.append(np.ones(int(CHUNK_S * SAMPLE_RATE_HZ), np.float32))
         await settle()
     utterance.close(0.0, utterance.size)
-    step = await working
-    assert step is not None and step.text
+    decode = await working
+    assert decode is not None and decode.step.text
     windows = [call.argument for call in gateway.called("speech_step")]
     return [len(w.pcm) / 4 / SAMPLE_RATE_HZ for w in windows if isinstance(w, SpeechWindow) and not w.final]
 

@@ -95,7 +95,15 @@ async def test_turns_silences_and_replies_are_events_with_what_they_measure(harn
     await harness.ledger.write(lambda cursor: stream_rows.insert_stream(cursor, stream))
     guidance = StreamGuidance(await harness.registry.progress(session), language="en", guided=False)
     store = StreamRepository(
-        harness.ledger, harness.pubsub, harness.runner, lambda: harness.now, GUIDE, session, stream.id, guidance
+        harness.ledger,
+        harness.pubsub,
+        harness.runner,
+        lambda: harness.now,
+        GUIDE,
+        session,
+        stream.id,
+        stream.holder,
+        guidance,
     )
     await store.store_turn(RecognizedUtterance(said, b"", 1, 100, delay_s=0.321))
     await store.store_silence(1, 200, 0.75)

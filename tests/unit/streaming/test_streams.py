@@ -16,6 +16,7 @@ from models.media.samples import Samples
 from models.redaction.types import Redaction
 from models.speech.endpointing.marks import SpeechMark, UtteranceEnded, UtteranceStarted
 from models.text import RawText, RedactedText
+from server.ledger import streams as stream_rows
 from server.ledger.types import Origin
 from server.llm.history import WITHHELD
 from server.llm.types import Exchange
@@ -84,7 +85,8 @@ async def test_a_stream_cut_while_its_log_is_opened_leaves_no_file_open(
     async with harness.streams.open(harness.config) as stream:
         pass
     monkeypatch.setattr(harness.spool, "open_log", slowly)
-    opening = asyncio.ensure_future(harness.registry.open_log(stream.id, "app"))
+    row = await harness.ledger.read(lambda cursor: stream_rows.get(cursor, stream.id))
+    opening = asyncio.ensure_future(harness.registry.open_log(row, "app"))
     await asyncio.to_thread(begun.wait)
     opening.cancel()
     await asyncio.wait([opening])

@@ -186,19 +186,14 @@ def test_a_stage_that_fails_leaves_only_a_reason() -> None:
 async def test_the_gateway_hands_the_span_of_its_caller_to_the_worker() -> None:
     workers, handed = ScriptedWorkers(), list[dict[str, str]]()
     workers.ready.set()
-    handle = workers.handle
+    worker = workers.applications["redaction"].handle
+    send = worker.redact.remote
 
-    def keeping(kind: str) -> Any:
-        worker, send = handle(kind), handle(kind).redact.remote
+    def remote(*arguments: object, **options: str) -> Any:
+        handed.append(options)
+        return send(*arguments)
 
-        def remote(*arguments: object, **options: str) -> Any:
-            handed.append(options)
-            return send(*arguments)
-
-        worker.redact.remote = remote
-        return worker
-
-    workers.handle = keeping  # type: ignore[method-assign]
+    worker.redact.remote = remote
     gateway = RayGateway(workers)
     await gateway.redact([RawText("x")], RedactionContext(), timeout_s=1)
     with RemoteSpan(CALLER):

@@ -15,7 +15,7 @@ from tests.unit.uploads.upload_harness import UploadHarness
 
 T = TypeVar("T")
 
-FACTS, QUOTA, RECORD, PARTICIPANT = 4, 3, 7, 1
+FACTS, QUOTA, RECORD, PARTICIPANT = 4, 3, 7, 2
 
 
 async def test_an_upload_needs_few_statements(harness: UploadHarness, monkeypatch: pytest.MonkeyPatch) -> None:

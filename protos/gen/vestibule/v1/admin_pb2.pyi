@@ -1492,3 +1492,462 @@ class VerifyAuditResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___VerifyAuditResponse: _TypeAlias = VerifyAuditResponse  # noqa: Y015
+
+@_typing.final
+class SpeechModels(_message.Message):
+    """Which weights recognise speech."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WEIGHTS_FIELD_NUMBER: _builtins.int
+    CHOSEN_FIELD_NUMBER: _builtins.int
+    CANDIDATE_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    weights: _builtins.str
+    """Weights of finals and recordings."""
+    chosen: _builtins.bool
+    """Whether an operator chose them; else they are those of the settings."""
+    candidate: _builtins.str
+    """Weights that get a share of the finals as well, only to compare. Empty when there are none."""
+    share: _builtins.float
+    """Share of the finals that the candidate gets, 0 to 1."""
+    problem: _builtins.str
+    """Stable reason why the workers do not have what was chosen last, for example WEIGHTS_UNAVAILABLE. Empty when they do."""
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """When an operator chose last. Absent when none did."""
+
+    def __init__(
+        self,
+        *,
+        weights: _builtins.str = ...,
+        chosen: _builtins.bool = ...,
+        candidate: _builtins.str = ...,
+        share: _builtins.float = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
+        problem: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["update_time", b"update_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "chosen", b"chosen", "problem", b"problem", "share", b"share", "update_time", b"update_time", "weights", b"weights"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpeechModels: _TypeAlias = SpeechModels  # noqa: Y015
+
+@_typing.final
+class GetSpeechModelsRequest(_message.Message):
+    """Asks which weights recognise speech."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSpeechModelsRequest: _TypeAlias = GetSpeechModelsRequest  # noqa: Y015
+
+@_typing.final
+class GetSpeechModelsResponse(_message.Message):
+    """Which weights recognise speech."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPEECH_MODELS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def speech_models(self) -> Global___SpeechModels:
+        """On this server, now."""
+
+    def __init__(
+        self,
+        *,
+        speech_models: Global___SpeechModels | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["speech_models", b"speech_models"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["speech_models", b"speech_models"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSpeechModelsResponse: _TypeAlias = GetSpeechModelsResponse  # noqa: Y015
+
+@_typing.final
+class UseSpeechModelRequest(_message.Message):
+    """Names the weights to use."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WEIGHTS_FIELD_NUMBER: _builtins.int
+    weights: _builtins.str
+    """Name of Whisper weights in the cache of the server. Empty for those of its settings."""
+    def __init__(
+        self,
+        *,
+        weights: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["weights", b"weights"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UseSpeechModelRequest: _TypeAlias = UseSpeechModelRequest  # noqa: Y015
+
+@_typing.final
+class UseSpeechModelResponse(_message.Message):
+    """What is used now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPEECH_MODELS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def speech_models(self) -> Global___SpeechModels:
+        """On this server."""
+
+    def __init__(
+        self,
+        *,
+        speech_models: Global___SpeechModels | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["speech_models", b"speech_models"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["speech_models", b"speech_models"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UseSpeechModelResponse: _TypeAlias = UseSpeechModelResponse  # noqa: Y015
+
+@_typing.final
+class ShadowSpeechModelRequest(_message.Message):
+    """Names a candidate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WEIGHTS_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    weights: _builtins.str
+    """Name of Whisper weights in the cache of the server."""
+    share: _builtins.float
+    """Share of the finals that it gets, more than 0 and at most 1."""
+    def __init__(
+        self,
+        *,
+        weights: _builtins.str = ...,
+        share: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["share", b"share", "weights", b"weights"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShadowSpeechModelRequest: _TypeAlias = ShadowSpeechModelRequest  # noqa: Y015
+
+@_typing.final
+class ShadowSpeechModelResponse(_message.Message):
+    """What is used now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPEECH_MODELS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def speech_models(self) -> Global___SpeechModels:
+        """On this server."""
+
+    def __init__(
+        self,
+        *,
+        speech_models: Global___SpeechModels | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["speech_models", b"speech_models"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["speech_models", b"speech_models"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShadowSpeechModelResponse: _TypeAlias = ShadowSpeechModelResponse  # noqa: Y015
+
+@_typing.final
+class DiscardSpeechCandidateRequest(_message.Message):
+    """Ends the candidate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiscardSpeechCandidateRequest: _TypeAlias = DiscardSpeechCandidateRequest  # noqa: Y015
+
+@_typing.final
+class DiscardSpeechCandidateResponse(_message.Message):
+    """What is used now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPEECH_MODELS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def speech_models(self) -> Global___SpeechModels:
+        """On this server."""
+
+    def __init__(
+        self,
+        *,
+        speech_models: Global___SpeechModels | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["speech_models", b"speech_models"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["speech_models", b"speech_models"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiscardSpeechCandidateResponse: _TypeAlias = DiscardSpeechCandidateResponse  # noqa: Y015
+
+@_typing.final
+class CompareSpeechModelsRequest(_message.Message):
+    """Asks for a comparison."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXAMPLE_COUNT_FIELD_NUMBER: _builtins.int
+    example_count: _builtins.int
+    """Finals to show of those that differ, 0 to 100."""
+    def __init__(
+        self,
+        *,
+        example_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["example_count", b"example_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompareSpeechModelsRequest: _TypeAlias = CompareSpeechModelsRequest  # noqa: Y015
+
+@_typing.final
+class SpeechSpeed(_message.Message):
+    """How fast weights are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEDIAN_LATENCY_FIELD_NUMBER: _builtins.int
+    P95_LATENCY_FIELD_NUMBER: _builtins.int
+    MEDIAN_FACTOR_FIELD_NUMBER: _builtins.int
+    P95_FACTOR_FIELD_NUMBER: _builtins.int
+    median_factor: _builtins.float
+    """Median of the real-time factor: seconds of work for each second of audio."""
+    p95_factor: _builtins.float
+    """95th percentile of it."""
+    @_builtins.property
+    def median_latency(self) -> _duration_pb2.Duration:
+        """Median of the time that a call took."""
+
+    @_builtins.property
+    def p95_latency(self) -> _duration_pb2.Duration:
+        """95th percentile of it."""
+
+    def __init__(
+        self,
+        *,
+        median_latency: _duration_pb2.Duration | None = ...,
+        p95_latency: _duration_pb2.Duration | None = ...,
+        median_factor: _builtins.float = ...,
+        p95_factor: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["median_latency", b"median_latency", "p95_latency", b"p95_latency"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["median_factor", b"median_factor", "median_latency", b"median_latency", "p95_factor", b"p95_factor", "p95_latency", b"p95_latency"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpeechSpeed: _TypeAlias = SpeechSpeed  # noqa: Y015
+
+@_typing.final
+class SpeechComparison(_message.Message):
+    """How two weights compare over some finals."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    FINAL_COUNT_FIELD_NUMBER: _builtins.int
+    EQUAL_COUNT_FIELD_NUMBER: _builtins.int
+    DIFFERING_SHARE_FIELD_NUMBER: _builtins.int
+    DIFFERING_SHARE_LOW_FIELD_NUMBER: _builtins.int
+    DIFFERING_SHARE_HIGH_FIELD_NUMBER: _builtins.int
+    WORD_COUNT_FIELD_NUMBER: _builtins.int
+    WORD_DIFFERENCE_COUNT_FIELD_NUMBER: _builtins.int
+    WORD_DIFFERENCE_RATE_FIELD_NUMBER: _builtins.int
+    WORD_DIFFERENCE_RATE_LOW_FIELD_NUMBER: _builtins.int
+    WORD_DIFFERENCE_RATE_HIGH_FIELD_NUMBER: _builtins.int
+    ENTITIES_DIFFER_COUNT_FIELD_NUMBER: _builtins.int
+    AUDIO_FIELD_NUMBER: _builtins.int
+    SPEED_FIELD_NUMBER: _builtins.int
+    CANDIDATE_SPEED_FIELD_NUMBER: _builtins.int
+    language: _builtins.str
+    """Language as an ISO 639-1 code. Empty for all languages together."""
+    final_count: _builtins.int
+    """Finals that both recognised."""
+    equal_count: _builtins.int
+    """Those in which the words are the same, without case and punctuation. A tag is a word."""
+    differing_share: _builtins.float
+    """Share of the others, 0 to 1."""
+    differing_share_low: _builtins.float
+    """Lower bound of its 95 % interval."""
+    differing_share_high: _builtins.float
+    """Upper bound of its 95 % interval."""
+    word_count: _builtins.int
+    """Words of the finals."""
+    word_difference_count: _builtins.int
+    """Words to insert, delete or replace to get from one text to the other."""
+    word_difference_rate: _builtins.float
+    """Differences for each word."""
+    word_difference_rate_low: _builtins.float
+    """Lower bound of its 95 % interval, with sessions as what was drawn. Absent where one session has most words, or all have
+    the same rate.
+    """
+    word_difference_rate_high: _builtins.float
+    """Upper bound of it."""
+    entities_differ_count: _builtins.int
+    """Finals in which not as many values of each entity were replaced."""
+    @_builtins.property
+    def audio(self) -> _duration_pb2.Duration:
+        """Length of their audio."""
+
+    @_builtins.property
+    def speed(self) -> Global___SpeechSpeed:
+        """Speed of the weights in use."""
+
+    @_builtins.property
+    def candidate_speed(self) -> Global___SpeechSpeed:
+        """Speed of the candidate."""
+
+    def __init__(
+        self,
+        *,
+        language: _builtins.str = ...,
+        final_count: _builtins.int = ...,
+        equal_count: _builtins.int = ...,
+        differing_share: _builtins.float = ...,
+        differing_share_low: _builtins.float = ...,
+        differing_share_high: _builtins.float = ...,
+        word_count: _builtins.int = ...,
+        word_difference_count: _builtins.int = ...,
+        word_difference_rate: _builtins.float = ...,
+        word_difference_rate_low: _builtins.float | None = ...,
+        word_difference_rate_high: _builtins.float | None = ...,
+        entities_differ_count: _builtins.int = ...,
+        audio: _duration_pb2.Duration | None = ...,
+        speed: Global___SpeechSpeed | None = ...,
+        candidate_speed: Global___SpeechSpeed | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_word_difference_rate_high", b"_word_difference_rate_high", "_word_difference_rate_low", b"_word_difference_rate_low", "audio", b"audio", "candidate_speed", b"candidate_speed", "speed", b"speed", "word_difference_rate_high", b"word_difference_rate_high", "word_difference_rate_low", b"word_difference_rate_low"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_word_difference_rate_high", b"_word_difference_rate_high", "_word_difference_rate_low", b"_word_difference_rate_low", "audio", b"audio", "candidate_speed", b"candidate_speed", "differing_share", b"differing_share", "differing_share_high", b"differing_share_high", "differing_share_low", b"differing_share_low", "entities_differ_count", b"entities_differ_count", "equal_count", b"equal_count", "final_count", b"final_count", "language", b"language", "speed", b"speed", "word_count", b"word_count", "word_difference_count", b"word_difference_count", "word_difference_rate", b"word_difference_rate", "word_difference_rate_high", b"word_difference_rate_high", "word_difference_rate_low", b"word_difference_rate_low"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__word_difference_rate_high: _TypeAlias = _typing.Literal["word_difference_rate_high"]  # noqa: Y015
+    _WhichOneofArgType__word_difference_rate_high: _TypeAlias = _typing.Literal["_word_difference_rate_high", b"_word_difference_rate_high"]  # noqa: Y015
+    _WhichOneofReturnType__word_difference_rate_low: _TypeAlias = _typing.Literal["word_difference_rate_low"]  # noqa: Y015
+    _WhichOneofArgType__word_difference_rate_low: _TypeAlias = _typing.Literal["_word_difference_rate_low", b"_word_difference_rate_low"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__word_difference_rate_high) -> _WhichOneofReturnType__word_difference_rate_high | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__word_difference_rate_low) -> _WhichOneofReturnType__word_difference_rate_low | None: ...
+
+Global___SpeechComparison: _TypeAlias = SpeechComparison  # noqa: Y015
+
+@_typing.final
+class SpeechExample(_message.Message):
+    """A final that differs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TURN_ID_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    CANDIDATE_TEXT_FIELD_NUMBER: _builtins.int
+    turn_id: _builtins.str
+    """UUID of the turn."""
+    text: _builtins.str
+    """What the weights in use recognised, redacted, its tags without numbers. Empty when the redactor does not vouch for it,
+    or the turn was deleted.
+    """
+    candidate_text: _builtins.str
+    """What the candidate recognised, redacted. Empty when the redactor does not vouch for it."""
+    def __init__(
+        self,
+        *,
+        turn_id: _builtins.str = ...,
+        text: _builtins.str = ...,
+        candidate_text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_text", b"candidate_text", "text", b"text", "turn_id", b"turn_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpeechExample: _TypeAlias = SpeechExample  # noqa: Y015
+
+@_typing.final
+class CompareSpeechModelsResponse(_message.Message):
+    """How the candidate compares."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPEECH_MODELS_FIELD_NUMBER: _builtins.int
+    WEIGHTS_FIELD_NUMBER: _builtins.int
+    CANDIDATE_FIELD_NUMBER: _builtins.int
+    COMPARISONS_FIELD_NUMBER: _builtins.int
+    SKIPPED_COUNT_FIELD_NUMBER: _builtins.int
+    FAILED_COUNT_FIELD_NUMBER: _builtins.int
+    EXAMPLES_FIELD_NUMBER: _builtins.int
+    weights: _builtins.str
+    """Weights that are compared."""
+    candidate: _builtins.str
+    """Candidate that is compared. Empty when there is no comparison."""
+    skipped_count: _builtins.int
+    """Finals that the candidate did not get since this server started, because it or the workers had too much to do."""
+    failed_count: _builtins.int
+    """Calls to the candidate that failed since this server started."""
+    @_builtins.property
+    def speech_models(self) -> Global___SpeechModels:
+        """Which weights recognise speech now."""
+
+    @_builtins.property
+    def comparisons(self) -> _containers.RepeatedCompositeFieldContainer[Global___SpeechComparison]:
+        """All finals first; then those of each language, if there are several. Empty when there is no comparison."""
+
+    @_builtins.property
+    def examples(self) -> _containers.RepeatedCompositeFieldContainer[Global___SpeechExample]:
+        """Finals that differ, newest first."""
+
+    def __init__(
+        self,
+        *,
+        speech_models: Global___SpeechModels | None = ...,
+        weights: _builtins.str = ...,
+        candidate: _builtins.str = ...,
+        comparisons: _abc.Iterable[Global___SpeechComparison] | None = ...,
+        skipped_count: _builtins.int = ...,
+        failed_count: _builtins.int = ...,
+        examples: _abc.Iterable[Global___SpeechExample] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["speech_models", b"speech_models"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "comparisons", b"comparisons", "examples", b"examples", "failed_count", b"failed_count", "skipped_count", b"skipped_count", "speech_models", b"speech_models", "weights", b"weights"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompareSpeechModelsResponse: _TypeAlias = CompareSpeechModelsResponse  # noqa: Y015

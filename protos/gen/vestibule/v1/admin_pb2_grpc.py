@@ -85,6 +85,31 @@ class AdminServiceStub:
                 request_serializer=vestibule_dot_v1_dot_admin__pb2.TripBreakerRequest.SerializeToString,
                 response_deserializer=vestibule_dot_v1_dot_admin__pb2.TripBreakerResponse.FromString,
                 _registered_method=True)
+        self.GetSpeechModels = channel.unary_unary(
+                '/vestibule.v1.AdminService/GetSpeechModels',
+                request_serializer=vestibule_dot_v1_dot_admin__pb2.GetSpeechModelsRequest.SerializeToString,
+                response_deserializer=vestibule_dot_v1_dot_admin__pb2.GetSpeechModelsResponse.FromString,
+                _registered_method=True)
+        self.UseSpeechModel = channel.unary_unary(
+                '/vestibule.v1.AdminService/UseSpeechModel',
+                request_serializer=vestibule_dot_v1_dot_admin__pb2.UseSpeechModelRequest.SerializeToString,
+                response_deserializer=vestibule_dot_v1_dot_admin__pb2.UseSpeechModelResponse.FromString,
+                _registered_method=True)
+        self.ShadowSpeechModel = channel.unary_unary(
+                '/vestibule.v1.AdminService/ShadowSpeechModel',
+                request_serializer=vestibule_dot_v1_dot_admin__pb2.ShadowSpeechModelRequest.SerializeToString,
+                response_deserializer=vestibule_dot_v1_dot_admin__pb2.ShadowSpeechModelResponse.FromString,
+                _registered_method=True)
+        self.DiscardSpeechCandidate = channel.unary_unary(
+                '/vestibule.v1.AdminService/DiscardSpeechCandidate',
+                request_serializer=vestibule_dot_v1_dot_admin__pb2.DiscardSpeechCandidateRequest.SerializeToString,
+                response_deserializer=vestibule_dot_v1_dot_admin__pb2.DiscardSpeechCandidateResponse.FromString,
+                _registered_method=True)
+        self.CompareSpeechModels = channel.unary_unary(
+                '/vestibule.v1.AdminService/CompareSpeechModels',
+                request_serializer=vestibule_dot_v1_dot_admin__pb2.CompareSpeechModelsRequest.SerializeToString,
+                response_deserializer=vestibule_dot_v1_dot_admin__pb2.CompareSpeechModelsResponse.FromString,
+                _registered_method=True)
         self.RotateSpoolKey = channel.unary_unary(
                 '/vestibule.v1.AdminService/RotateSpoolKey',
                 request_serializer=vestibule_dot_v1_dot_admin__pb2.RotateSpoolKeyRequest.SerializeToString,
@@ -187,6 +212,43 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetSpeechModels(self, request, context):
+        """Returns which weights recognise speech on this server, and which candidate there is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UseSpeechModel(self, request, context):
+        """Has speech recognised by other weights, without ending a stream, and answers when this server has changed. Other
+        servers on the same ledger follow within seconds. After an error all is as before. Safe to repeat. Give it minutes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ShadowSpeechModel(self, request, context):
+        """Has a share of the finals recognised by a candidate as well, only to compare, and answers when it takes calls. It
+        replaces the candidate before it. After an error all is as before. Safe to repeat. Give it minutes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DiscardSpeechCandidate(self, request, context):
+        """Ends the candidate. What was compared is kept. Safe to repeat.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompareSpeechModels(self, request, context):
+        """Compares the candidate with the weights in use, or the two that were compared last, by their newest 10000 finals.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RotateSpoolKey(self, request, context):
         """Makes a new key for the spool, encrypts with it what waits there, and deletes the earlier key when nothing needs it. A
         call ends after some seconds; repeat it with the key_id of the response while more is set. The server goes on by
@@ -281,6 +343,31 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.TripBreaker,
                     request_deserializer=vestibule_dot_v1_dot_admin__pb2.TripBreakerRequest.FromString,
                     response_serializer=vestibule_dot_v1_dot_admin__pb2.TripBreakerResponse.SerializeToString,
+            ),
+            'GetSpeechModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSpeechModels,
+                    request_deserializer=vestibule_dot_v1_dot_admin__pb2.GetSpeechModelsRequest.FromString,
+                    response_serializer=vestibule_dot_v1_dot_admin__pb2.GetSpeechModelsResponse.SerializeToString,
+            ),
+            'UseSpeechModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.UseSpeechModel,
+                    request_deserializer=vestibule_dot_v1_dot_admin__pb2.UseSpeechModelRequest.FromString,
+                    response_serializer=vestibule_dot_v1_dot_admin__pb2.UseSpeechModelResponse.SerializeToString,
+            ),
+            'ShadowSpeechModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.ShadowSpeechModel,
+                    request_deserializer=vestibule_dot_v1_dot_admin__pb2.ShadowSpeechModelRequest.FromString,
+                    response_serializer=vestibule_dot_v1_dot_admin__pb2.ShadowSpeechModelResponse.SerializeToString,
+            ),
+            'DiscardSpeechCandidate': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiscardSpeechCandidate,
+                    request_deserializer=vestibule_dot_v1_dot_admin__pb2.DiscardSpeechCandidateRequest.FromString,
+                    response_serializer=vestibule_dot_v1_dot_admin__pb2.DiscardSpeechCandidateResponse.SerializeToString,
+            ),
+            'CompareSpeechModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompareSpeechModels,
+                    request_deserializer=vestibule_dot_v1_dot_admin__pb2.CompareSpeechModelsRequest.FromString,
+                    response_serializer=vestibule_dot_v1_dot_admin__pb2.CompareSpeechModelsResponse.SerializeToString,
             ),
             'RotateSpoolKey': grpc.unary_unary_rpc_method_handler(
                     servicer.RotateSpoolKey,
@@ -579,6 +666,141 @@ class AdminService:
             '/vestibule.v1.AdminService/TripBreaker',
             vestibule_dot_v1_dot_admin__pb2.TripBreakerRequest.SerializeToString,
             vestibule_dot_v1_dot_admin__pb2.TripBreakerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSpeechModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vestibule.v1.AdminService/GetSpeechModels',
+            vestibule_dot_v1_dot_admin__pb2.GetSpeechModelsRequest.SerializeToString,
+            vestibule_dot_v1_dot_admin__pb2.GetSpeechModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UseSpeechModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vestibule.v1.AdminService/UseSpeechModel',
+            vestibule_dot_v1_dot_admin__pb2.UseSpeechModelRequest.SerializeToString,
+            vestibule_dot_v1_dot_admin__pb2.UseSpeechModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ShadowSpeechModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vestibule.v1.AdminService/ShadowSpeechModel',
+            vestibule_dot_v1_dot_admin__pb2.ShadowSpeechModelRequest.SerializeToString,
+            vestibule_dot_v1_dot_admin__pb2.ShadowSpeechModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiscardSpeechCandidate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vestibule.v1.AdminService/DiscardSpeechCandidate',
+            vestibule_dot_v1_dot_admin__pb2.DiscardSpeechCandidateRequest.SerializeToString,
+            vestibule_dot_v1_dot_admin__pb2.DiscardSpeechCandidateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareSpeechModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vestibule.v1.AdminService/CompareSpeechModels',
+            vestibule_dot_v1_dot_admin__pb2.CompareSpeechModelsRequest.SerializeToString,
+            vestibule_dot_v1_dot_admin__pb2.CompareSpeechModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,

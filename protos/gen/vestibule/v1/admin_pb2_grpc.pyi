@@ -55,6 +55,20 @@ class AdminServiceStub:
     """Closes a circuit breaker by hand."""
     TripBreaker: _grpc.UnaryUnaryMultiCallable[_admin_pb2.TripBreakerRequest, _admin_pb2.TripBreakerResponse]
     """Opens a circuit breaker by hand for its reset_timeout. Safe to repeat."""
+    GetSpeechModels: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetSpeechModelsRequest, _admin_pb2.GetSpeechModelsResponse]
+    """Returns which weights recognise speech on this server, and which candidate there is."""
+    UseSpeechModel: _grpc.UnaryUnaryMultiCallable[_admin_pb2.UseSpeechModelRequest, _admin_pb2.UseSpeechModelResponse]
+    """Has speech recognised by other weights, without ending a stream, and answers when this server has changed. Other
+    servers on the same ledger follow within seconds. After an error all is as before. Safe to repeat. Give it minutes.
+    """
+    ShadowSpeechModel: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ShadowSpeechModelRequest, _admin_pb2.ShadowSpeechModelResponse]
+    """Has a share of the finals recognised by a candidate as well, only to compare, and answers when it takes calls. It
+    replaces the candidate before it. After an error all is as before. Safe to repeat. Give it minutes.
+    """
+    DiscardSpeechCandidate: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DiscardSpeechCandidateRequest, _admin_pb2.DiscardSpeechCandidateResponse]
+    """Ends the candidate. What was compared is kept. Safe to repeat."""
+    CompareSpeechModels: _grpc.UnaryUnaryMultiCallable[_admin_pb2.CompareSpeechModelsRequest, _admin_pb2.CompareSpeechModelsResponse]
+    """Compares the candidate with the weights in use, or the two that were compared last, by their newest 10000 finals."""
     RotateSpoolKey: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RotateSpoolKeyRequest, _admin_pb2.RotateSpoolKeyResponse]
     """Makes a new key for the spool, encrypts with it what waits there, and deletes the earlier key when nothing needs it. A
     call ends after some seconds; repeat it with the key_id of the response while more is set. The server goes on by
@@ -103,6 +117,20 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Closes a circuit breaker by hand."""
     TripBreaker: _aio.UnaryUnaryMultiCallable[_admin_pb2.TripBreakerRequest, _admin_pb2.TripBreakerResponse]  # type: ignore[assignment]
     """Opens a circuit breaker by hand for its reset_timeout. Safe to repeat."""
+    GetSpeechModels: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetSpeechModelsRequest, _admin_pb2.GetSpeechModelsResponse]  # type: ignore[assignment]
+    """Returns which weights recognise speech on this server, and which candidate there is."""
+    UseSpeechModel: _aio.UnaryUnaryMultiCallable[_admin_pb2.UseSpeechModelRequest, _admin_pb2.UseSpeechModelResponse]  # type: ignore[assignment]
+    """Has speech recognised by other weights, without ending a stream, and answers when this server has changed. Other
+    servers on the same ledger follow within seconds. After an error all is as before. Safe to repeat. Give it minutes.
+    """
+    ShadowSpeechModel: _aio.UnaryUnaryMultiCallable[_admin_pb2.ShadowSpeechModelRequest, _admin_pb2.ShadowSpeechModelResponse]  # type: ignore[assignment]
+    """Has a share of the finals recognised by a candidate as well, only to compare, and answers when it takes calls. It
+    replaces the candidate before it. After an error all is as before. Safe to repeat. Give it minutes.
+    """
+    DiscardSpeechCandidate: _aio.UnaryUnaryMultiCallable[_admin_pb2.DiscardSpeechCandidateRequest, _admin_pb2.DiscardSpeechCandidateResponse]  # type: ignore[assignment]
+    """Ends the candidate. What was compared is kept. Safe to repeat."""
+    CompareSpeechModels: _aio.UnaryUnaryMultiCallable[_admin_pb2.CompareSpeechModelsRequest, _admin_pb2.CompareSpeechModelsResponse]  # type: ignore[assignment]
+    """Compares the candidate with the weights in use, or the two that were compared last, by their newest 10000 finals."""
     RotateSpoolKey: _aio.UnaryUnaryMultiCallable[_admin_pb2.RotateSpoolKeyRequest, _admin_pb2.RotateSpoolKeyResponse]  # type: ignore[assignment]
     """Makes a new key for the spool, encrypts with it what waits there, and deletes the earlier key when nothing needs it. A
     call ends after some seconds; repeat it with the key_id of the response while more is set. The server goes on by
@@ -208,6 +236,50 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.TripBreakerResponse, _abc.Awaitable[_admin_pb2.TripBreakerResponse]]:
         """Opens a circuit breaker by hand for its reset_timeout. Safe to repeat."""
+
+    @_abc_1.abstractmethod
+    def GetSpeechModels(
+        self,
+        request: _admin_pb2.GetSpeechModelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.GetSpeechModelsResponse, _abc.Awaitable[_admin_pb2.GetSpeechModelsResponse]]:
+        """Returns which weights recognise speech on this server, and which candidate there is."""
+
+    @_abc_1.abstractmethod
+    def UseSpeechModel(
+        self,
+        request: _admin_pb2.UseSpeechModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.UseSpeechModelResponse, _abc.Awaitable[_admin_pb2.UseSpeechModelResponse]]:
+        """Has speech recognised by other weights, without ending a stream, and answers when this server has changed. Other
+        servers on the same ledger follow within seconds. After an error all is as before. Safe to repeat. Give it minutes.
+        """
+
+    @_abc_1.abstractmethod
+    def ShadowSpeechModel(
+        self,
+        request: _admin_pb2.ShadowSpeechModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ShadowSpeechModelResponse, _abc.Awaitable[_admin_pb2.ShadowSpeechModelResponse]]:
+        """Has a share of the finals recognised by a candidate as well, only to compare, and answers when it takes calls. It
+        replaces the candidate before it. After an error all is as before. Safe to repeat. Give it minutes.
+        """
+
+    @_abc_1.abstractmethod
+    def DiscardSpeechCandidate(
+        self,
+        request: _admin_pb2.DiscardSpeechCandidateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.DiscardSpeechCandidateResponse, _abc.Awaitable[_admin_pb2.DiscardSpeechCandidateResponse]]:
+        """Ends the candidate. What was compared is kept. Safe to repeat."""
+
+    @_abc_1.abstractmethod
+    def CompareSpeechModels(
+        self,
+        request: _admin_pb2.CompareSpeechModelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.CompareSpeechModelsResponse, _abc.Awaitable[_admin_pb2.CompareSpeechModelsResponse]]:
+        """Compares the candidate with the weights in use, or the two that were compared last, by their newest 10000 finals."""
 
     @_abc_1.abstractmethod
     def RotateSpoolKey(

@@ -1,0 +1,1 @@
+"""Which weights recognise speech, and how a candidate compares with them."""
