@@ -15,7 +15,7 @@ import psutil
 from benchmarks._running import Running, running
 from server.cli.credentials import operator_key
 
-REPLICA_TITLE = re.compile(r"ray::ServeReplica:vestibule-\w+-speech:")
+REPLICA_TITLE = re.compile(r"ray::ServeReplica:vestibule-\w+-speech-\w+:")
 REPLICA_TIMEOUT_S = 60.0
 POLL_S = 0.1
 PIECE_BYTES = 65_536

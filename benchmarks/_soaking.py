@@ -33,7 +33,7 @@ SAMPLE_EVERY_S = 10.0
 MEBIBYTE = 1024 * 1024
 OWN_CONNECTION = (("grpc.use_local_subchannel_pool", 1),)
 
-REPLICA_TITLE = re.compile(r"ray::ServeReplica:vestibule-\w+-(\w+):")
+REPLICA_TITLE = re.compile(r"ray::ServeReplica:vestibule-\w+-([a-z]+)(?:-\w+)?:")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ import numpy as np
 from models.redaction.redactor import build_redactor
 from models.redaction.types import Redaction, RedactionContext
 from models.text import RawText
-from ray_tasks.engine_info import fingerprint
+from ray_tasks.engine_info import speech_fingerprint
 from ray_tasks.speech_worker import SpeechWorker
 from ray_tasks.types import ClusterConfig, SpeechWindow, WorkerConfig
 from server.settings import Settings
@@ -53,7 +53,7 @@ class Listener:
         speech = WorkerConfig(engine="ctranslate2", weights=finals, partial_weights=partials, threads=1, at_once=2)
         others = WorkerConfig(), WorkerConfig()
         config = ClusterConfig(speech, *others, str(weights_dir), f"{folder}/carry.key", "0" * 12, folder)
-        self._fingerprint = fingerprint(config)
+        self._fingerprint = speech_fingerprint(config)
         self._worker = SpeechWorker(config, ask)
 
     async def hear(self, samples: np.typing.NDArray[np.float32]) -> tuple[float, str]:

@@ -38,7 +38,7 @@ from vestibule.v1.session_pb2 import StartSessionRequest
 from vestibule.v1.session_pb2_grpc import SessionServiceStub
 
 from benchmarks._cut import KillableServer
-from ray_tasks.supervisor import AT_ONCE
+from ray_tasks.losses import AT_ONCE
 from server.cli.channel import open_aio_channel
 from server.cli.talk.client import Audio, Talker, TalkOptions
 
@@ -51,7 +51,7 @@ CONTROLLER: Final = "ray::ServeController"
 
 
 def _replica_of(worker: str) -> Callable[[str], bool]:
-    return lambda title: title.startswith("ray::ServeReplica") and f"-{worker}:" in title
+    return lambda title: title.startswith("ray::ServeReplica") and f"-{worker}" in title
 
 
 KINDS: Final[dict[str, Callable[[str], bool]]] = {

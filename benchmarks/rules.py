@@ -25,6 +25,7 @@ from pathlib import Path
 
 from benchmarks._judged_texts import JudgedText, Verdict, judged_texts
 from benchmarks._rule_parts import Component, components
+from models.cancellation import NEVER
 from models.redaction.detection.detections import Detection, pattern_matches
 from models.redaction.draft import Draft, Job
 from models.redaction.recognizers.all import ALL
@@ -68,7 +69,7 @@ class Bench:
                     yield text, self.outcomes[number], after
 
     def _job(self, context: RedactionContext) -> Job:
-        return self._redactor._job(context)
+        return self._redactor._job(context, NEVER)
 
     def _detect(self, text: JudgedText) -> Draft:
         drafts = normalize([RawText(text.text)])

@@ -8,8 +8,9 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ import pytest
 MISSING = "PostgreSQL or its driver is not installed; see the extra `dev` in pyproject.toml"
 _QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=64MB", "max_connections=40")
 """The files are thrown away, so nothing needs to be on the disk."""
+_ALLOWED = ("wal_level=logical", "max_prepared_transactions=4")
+"""A test may follow the changes, or prepare a transaction."""
 _DURABLE = ("shared_buffers=256MB", "max_connections=40")
 
 _END = """cat > /dev/null
@@ -59,9 +62,39 @@ def skip_without_postgres() -> None:
         pytest.skip(MISSING)
 
 
+@dataclass(frozen=True, slots=True)
+class PostgresServer:
+    """A server that runs.
+
+    Attributes:
+        url: Of a database, with ``{}`` for its name.
+        folder: Holds its data and its socket.
+        control: Runs ``pg_ctl`` with these arguments.
+    """
+
+    url: str
+    folder: Path
+    control: Callable[..., None]
+
+    def kill(self) -> None:
+        """End it as SIGKILL to all its processes would: the next start recovers what was committed."""
+        self.control("stop", "-m", "immediate")
+
+    def start(self) -> None:
+        """Start it; returns when it takes connections."""
+        self.control("start")
+
+
 @contextmanager
 def postgres_server(*, durable: bool = False) -> Iterator[str]:
-    """Run a server on a socket in a folder of its own; yields the URL of a database, with ``{}`` for its name.
+    """Run a server as ``postgres_process`` does; yields the URL of a database, with ``{}`` for its name."""
+    with postgres_process(durable=durable) as server:
+        yield server.url
+
+
+@contextmanager
+def postgres_process(*, durable: bool = False) -> Iterator[PostgresServer]:
+    """Run a server on a socket in a folder of its own.
 
     Args:
         durable: Whether a commit waits for the disk.
@@ -78,7 +111,7 @@ def postgres_server(*, durable: bool = False) -> Iterator[str]:
         options = [
             f"-c{setting}"
             for setting in (
-                *(_DURABLE if durable else _QUICK),
+                *(_DURABLE if durable else _QUICK + _ALLOWED),
                 "listen_addresses=",
                 f"unix_socket_directories={folder}",
             )
@@ -90,9 +123,12 @@ def postgres_server(*, durable: bool = False) -> Iterator[str]:
 
         environment = _language(folder)
         run("initdb", "-D", str(data), "-U", "tests", "--auth=trust", "--encoding=UTF8", "--no-sync")
-        log = folder / "log"
-        run("pg_ctl", "-D", str(data), "-l", str(log), "-w", "-o", " ".join(options), "start")
-        yield f"postgresql://tests@/{{}}?host={folder}"
+
+        def control(*arguments: str) -> None:
+            run("pg_ctl", "-D", str(data), "-l", str(folder / "log"), "-w", "-o", " ".join(options), *arguments)
+
+        control("start")
+        yield PostgresServer(f"postgresql://tests@/{{}}?host={folder}", folder, control)
 
 
 @contextmanager

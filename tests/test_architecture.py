@@ -16,15 +16,18 @@ from tests.source_tree import LAYERS, ROOT, STUBS, Module, first, imports, modul
 # Where a broad except is the point of the code: an edge at which anything at all becomes an answer or a log line.
 BROAD_EXCEPT_EDGES = {
     "server/app.py",  # whatever ends the server is its last line, with a reason
+    "server/mirror_app.py",  # the same of a mirror of its own
     "server/rpc/interceptors/errors.py",  # a defect becomes INTERNAL without a trace
     "server/ledger/write_queue.py",  # the writer's thread hands whatever a function raised to whoever waits for it
     "server/ledger/group_commit.py",  # the same, for functions that share a transaction
     "server/ledger/readers.py",  # the same, for functions that read
     "server/doctor/run.py",  # a check that fails must not hide what the others find
     "server/mirror.py",  # one round that fails must not end the others
+    "server/relay.py",  # one refresh that fails must not end the others
     "server/housekeeping.py",  # one work that fails must not end the others
     "server/runtime/daemon_thread.py",  # the thread hands whatever the work raised to whoever waits for it
     "server/rpc/flood_guard.py",  # nobody waits for its thread, which has to go on
+    "ray_tasks/ray_process.py",  # nobody waits for the candidate, so nobody would be told
 }
 
 
@@ -259,14 +262,15 @@ def _passes_on(handler: ast.ExceptHandler) -> bool:
 ORDER = {
     "models.redaction": (
         "flow_words types entities lexicons commands normalize redacted_text spans patterns countries dialogue_context "
-        "itn recognizers slots postprocess ner policy detection draft safety sealing stages redactor streaming explain"
+        "itn recognizers slots postprocess ner own_model policy detection draft safety sealing stages own_values "
+        "redactor streaming explain adding"
     ),
     "models.speech": "types muting endpointing whisper adding engines",
     "server": (
         "validators times key_places languages observability runtime flows ledger sealed funnel experiments alerts "
-        "reports breakers llm setting_groups risk settings access rpc records mirror tls preflight cluster_config "
-        "analytics sandbox uploads erasure backup housekeeping jobs streaming services grpc_server console wiring app "
-        "doctor cli operations"
+        "reports breakers llm setting_groups risk settings access rpc records mirror membership relay speech_models "
+        "tls preflight cluster_config analytics sandbox uploads erasure backup housekeeping jobs streaming services "
+        "grpc_server console wiring app mirror_app doctor cli operations"
     ),
 }
 """The folders and files of a package from the lowest to the highest. One may import those before it only."""

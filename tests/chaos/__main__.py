@@ -29,7 +29,7 @@ from tests.chaos.plan import WORKERS, Act, Fault, planned
 from tests.chaos.recovery import Prober, Recoveries
 from tests.chaos.seen import Seen
 from tests.chaos.stage import Stage
-from tests.chaos.verdict import judge, read_ledger
+from tests.chaos.verdict import judge, leaks, read_ledger
 from tests.e2e.harness import visit_pcm
 
 TYPISTS, PHOTOGRAPHERS = 3, 2
@@ -86,7 +86,7 @@ async def run(home: Path, seed: int, acts: list[Act], seconds: float, jobs: int)
         await stage.stop_server()
         problems = judge(seen, read_ledger(stage.ledger), reference, PERSONAL)
         problems += recoveries.stuck + [f"after {QUIET_S:.0f} s work still waits: {waiting}"] * bool(waiting)
-        problems += await asyncio.to_thread(_leaks, [*stage.logs, stage.received])
+        problems += await asyncio.to_thread(leaks, [*stage.logs, stage.received], PERSONAL)
     report = [
         f"accepted: {len(seen.uploads)} uploads, {len(seen.typed)} typed turns, {len(seen.proposals)} records,"
         f" {len(seen.approved)} approvals, {sum(map(len, seen.spoken.values()))} spoken turns",
@@ -149,12 +149,6 @@ def _waiting(stage: Stage) -> dict[str, int] | None:
             return dict(analyst.execute(sql).fetchall())
     except (duckdb.Error, VestibuleError, OSError):
         return None
-
-
-def _leaks(files: list[Path]) -> list[str]:
-    return [
-        f"{file.name} holds {value!r}" for file in files for value in PERSONAL if value.encode() in file.read_bytes()
-    ]
 
 
 def say(line: str, *, quiet: bool = False) -> None:

@@ -22,7 +22,7 @@ from grpc_status import rpc_status
 from PIL import Image, ImageDraw, ImageFont
 from vestibule.v1 import conversation_pb2, media_pb2, recommendation_pb2, session_pb2
 
-from server.cli.channel import open_aio_channel
+from server.cli.channel import Options, open_aio_channel
 from server.cli.talk.client import KEEPALIVE, Audio, Talker, TalkOptions
 from tests.chaos.seen import Seen
 from tests.e2e.harness import DATA, App, config
@@ -54,10 +54,14 @@ class Clients:
     Args:
         address: Of the server, also after it was started again.
         over: Set when no new work may be begun.
+        options: Of the connections.
     """
 
-    def __init__(self, address: str, credential: str, seen: Seen, over: asyncio.Event) -> None:
+    def __init__(
+        self, address: str, credential: str, seen: Seen, over: asyncio.Event, options: Options = KEEPALIVE
+    ) -> None:
         self._address = address
+        self._options = options
         self._credential = credential
         self._seen = seen
         self._over = over
@@ -65,7 +69,7 @@ class Clients:
     @asynccontextmanager
     async def app(self) -> AsyncIterator[tuple[App, grpc.aio.Channel]]:
         """An app with a connection of its own."""
-        options = (*KEEPALIVE, ("grpc.use_local_subchannel_pool", 1))
+        options = (*self._options, ("grpc.use_local_subchannel_pool", 1))
         async with open_aio_channel(self._address, options, credential=self._credential) as channel:
             yield App(channel), channel
 
@@ -125,6 +129,11 @@ class Clients:
                 unread.append(await self.upload(app, session, earlier * UPLOADS_OF_A_SESSION + number))
                 if len(unread) > MOST_UNREAD:
                     await self.read(app, unread.popleft())
+
+    async def send_one(self, number: int) -> None:
+        """Send one file in a session of its own, and wait until it was read."""
+        async with self.app() as (app, _):
+            await self.read(app, await self.upload(app, await self.session(app, "photographer"), number))
 
     async def upload(self, app: App, session: str, number: int) -> str:
         """Send one file until it is accepted; returns its id."""

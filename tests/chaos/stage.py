@@ -30,7 +30,7 @@ TITLES: Final = {
     "raylet": re.compile(r"(^|/)raylet(\s|$)"),
     "gcs": re.compile(r"(^|/)gcs_server(\s|$)"),
     "controller": re.compile(r"^ray::ServeController"),
-    **{kind: re.compile(rf"^ray::ServeReplica:vestibule-\w+-{kind}:") for kind in ("redaction", "speech", "vision")},
+    **{kind: re.compile(rf"^ray::ServeReplica:vestibule-\w+-{kind}[-:]") for kind in ("redaction", "speech", "vision")},
 }
 RELAXED: Final = (
     # One client does the work of many here.

@@ -40,31 +40,34 @@ class Kept:
 
 
 def read_ledger(path: Path) -> Kept:
-    """Read the ledger of a server that has ended."""
+    """Read the ledger of a server that has ended, or a mirror."""
     with duckdb.connect(str(path), read_only=True) as ledger:
+        return read_rows(lambda sql: ledger.execute(sql).fetchall())
 
-        def rows(sql: str) -> list[tuple[Any, ...]]:
-            return ledger.execute(sql).fetchall()
 
-        open_letters = "SELECT job_id FROM dead_letters WHERE closed_time IS NULL"
-        payloads = rows(f"SELECT payload FROM jobs WHERE state = 'DEAD' AND id IN ({open_letters})")
-        return Kept(
-            uploads=dict(rows("SELECT id, state FROM uploads")),
-            failed_with_letter={json.loads(payload).get("upload_id", "") for (payload,) in payloads},
-            jobs={(kind, state): n for kind, state, n in rows("SELECT kind, state, count(*) FROM jobs GROUP BY ALL")},
-            dead_without_letter=rows(f"SELECT count(*) FROM jobs WHERE state = 'DEAD' AND id NOT IN ({open_letters})")[
-                0
-            ][0],
-            letters=[str(row) for row in rows("SELECT * FROM dead_letters")],
-            reads=rows("SELECT count(*) FROM events WHERE name = 'upload_read'")[0][0],
-            turns={
-                turn: (source, session, stream, number, text)
-                for turn, source, session, stream, number, text in rows(
-                    "SELECT id, source, session_id, stream_id, utterance, text FROM turns"
-                )
-            },
-            recommendations=dict(rows("SELECT id, state FROM recommendations")),
-        )
+def read_rows(rows: Callable[[str], list[tuple[Any, ...]]]) -> Kept:
+    """Read a ledger of any engine; ``rows`` runs a query."""
+    open_letters = "SELECT job_id FROM dead_letters WHERE closed_time IS NULL"
+    payloads = rows(f"SELECT payload::VARCHAR FROM jobs WHERE state = 'DEAD' AND id IN ({open_letters})")
+    dead = rows(f"SELECT count(*) FROM jobs WHERE state = 'DEAD' AND id NOT IN ({open_letters})")
+    counts = rows("SELECT kind, state, count(*) FROM jobs GROUP BY kind, state")
+    turns = rows("SELECT id, source, session_id, stream_id, utterance, text FROM turns")
+    return Kept(
+        uploads=dict(rows("SELECT id, state FROM uploads")),
+        failed_with_letter={json.loads(payload).get("upload_id", "") for (payload,) in payloads},
+        jobs={(kind, state): number for kind, state, number in counts},
+        dead_without_letter=dead[0][0],
+        letters=[str(row) for row in rows("SELECT * FROM dead_letters")],
+        reads=rows("SELECT count(*) FROM events WHERE name = 'upload_read'")[0][0],
+        turns={turn: (source, *rest) for turn, source, *rest in turns},
+        recommendations=dict(rows("SELECT id, state FROM recommendations")),
+    )
+
+
+def leaks(files: Iterable[Path], personal: Iterable[str]) -> list[str]:
+    """Files that hold one of these values."""
+    values = tuple(personal)
+    return [f"{file.name} holds {value!r}" for file in files for value in values if value.encode() in file.read_bytes()]
 
 
 def judge(seen: Seen, kept: Kept, reference: Sequence[tuple[int, str]], personal: Iterable[str]) -> list[str]:

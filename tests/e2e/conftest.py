@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,7 @@ import pytest_asyncio
 
 from server.cli.channel import open_aio_channel
 from tests.e2e.harness import App, Server, start_server, stop_server
+from tests.ray_nodes import RayNode
 
 HERE: Final = Path(__file__).parent
 SHARED: Final = pytest.StashKey[Server]()
@@ -61,3 +63,17 @@ async def app(server: Server) -> AsyncIterator[App]:
 def home(tmp_path: Path) -> Path:
     """Folder of a server that one test starts itself."""
     return tmp_path / "own"
+
+
+@pytest.fixture
+def head(monkeypatch: pytest.MonkeyPatch) -> Iterator[RayNode]:
+    """A cluster that asks for a token; the server of the test inherits the token."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    monkeypatch.delenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", raising=False)  # a local cluster of another test sets it
+    head = RayNode()
+    head.start()
+    try:
+        yield head
+    finally:
+        head.remove()

@@ -9,17 +9,18 @@ import asyncio
 import base64
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from models.errors import DeadlineExceeded, NoSpeech, VestibuleError
+from models.errors import DeadlineExceeded, NoSpeech, Unavailable, VestibuleError
 from models.media.samples import SAMPLE_RATE_HZ
+from models.reasons import Reason
 from models.redaction.types import NO_SCOPE, NOTHING_HELD_BACK, HeldBack, Redaction, RedactionContext, RedactionScope
 from models.speech.muting.redact_recording import RedactedRecording
 from models.speech.types import RedactedWord
 from models.text import Entity, RawText, RedactedText
 from models.vision.types import RedactedLine, RedactedPage
-from ray_tasks.types import EngineInfo, RecordingResult, RecordingSource, SpeechStep, SpeechWindow
+from ray_tasks.types import EngineInfo, RecordingResult, RecordingSource, SpeechModels, SpeechStep, SpeechWindow
 
 BYTES_PER_SAMPLE = 4
 SPOKEN = "Hello, my name is [REDACTED_NAME]. The meter reads four eight two one seven."
@@ -67,7 +68,7 @@ class Call:
     """One call as it arrived: ``argument`` is the window, the bytes or the texts."""
 
     method: str
-    argument: SpeechWindow | bytes | list[RawText]
+    argument: SpeechWindow | bytes | list[RawText] | SpeechModels
     timeout_s: float
     detail: str = ""
     scope: RedactionScope = NO_SCOPE
@@ -90,6 +91,7 @@ class FakeGateway:
         calls: Every call, in order of arrival.
         cancelled: Names of the methods that were cancelled while they waited.
         running: Calls that wait now.
+        models: The weights in use.
     """
 
     spoken: str = SPOKEN
@@ -103,6 +105,7 @@ class FakeGateway:
     calls: list[Call] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     running: int = 0
+    models: SpeechModels = field(default_factory=SpeechModels)
     _scripts: dict[str, deque[Outcome]] = field(default_factory=dict)
     _holds: dict[str, asyncio.Event] = field(default_factory=dict)
 
@@ -178,6 +181,19 @@ class FakeGateway:
             EngineInfo(kind, self.healthy, engine="fake", device="cpu", replicas=int(self.healthy))
             for kind in ("speech", "vision", "redaction")
         ]
+
+    async def use_speech_models(self, models: SpeechModels, *, timeout_s: float) -> None:
+        """See ``Gateway``."""
+        await self._arrive(Call("use_speech_models", models, timeout_s))
+        self.models = models
+
+    async def candidate_step(self, window: SpeechWindow, *, timeout_s: float) -> SpeechStep:
+        """See ``Gateway``. Without a script the candidate hears what the others hear."""
+        scripted = await self._arrive(Call("candidate_step", window, timeout_s, window.language, window.scope))
+        if not self.models.candidate:
+            raise Unavailable("There is no candidate.", reason=Reason.NO_CANDIDATE)
+        heard = scripted if isinstance(scripted, SpeechStep) else self._listen(window)
+        return replace(heard, weights=self.models.candidate)
 
     async def _arrive(self, call: Call) -> Result | None:
         self.calls.append(call)

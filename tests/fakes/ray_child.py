@@ -14,7 +14,7 @@ from typing import Any
 from models.errors import VestibuleError
 from ray_tasks.process_messages import Started
 from ray_tasks.ray_child import Loss, cluster_lost
-from ray_tasks.types import ClusterConfig, Step, WorkerEnd
+from ray_tasks.types import ClusterConfig, SpeechModels, Step, WorkerEnd
 
 
 class FakeRayChild:
@@ -32,15 +32,18 @@ class FakeRayChild:
         self.answers: deque[Any] = deque()
         self.ended = ""
         self.running = {"redaction": 1, "speech": 1, "vision": 1}
+        self.models: SpeechModels | None = None
         self._lost: asyncio.Future[Loss] = asyncio.get_running_loop().create_future()
 
     async def start(
         self,
         config: ClusterConfig,
+        models: SpeechModels,
         on_step: Callable[[Step], None],
         on_worker_end: Callable[[WorkerEnd], None],
     ) -> Started:
         """See ``RayChild``."""
+        self.models = models
         self.tell_worker_end = on_worker_end
         on_step(Step("ray", 1.0))
         if self.error is not None:
