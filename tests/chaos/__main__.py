@@ -26,7 +26,7 @@ from server.analytics.client import connect
 from server.observability.log import configure
 from tests.chaos.clients import PERSONAL, Clients
 from tests.chaos.plan import WORKERS, Act, Fault, planned
-from tests.chaos.recovery import Prober, Recoveries
+from tests.chaos.recovery import Prober, Recoveries, task_name
 from tests.chaos.seen import Seen
 from tests.chaos.stage import Stage
 from tests.chaos.verdict import judge, leaks, read_ledger
@@ -72,7 +72,7 @@ async def run(home: Path, seed: int, acts: list[Act], seconds: float, jobs: int)
         prober = Prober(clients, seen, visit_pcm())
         async with asyncio.TaskGroup() as group:
             for worker in WORKERS:
-                group.create_task(clients.work(partial(prober.once, worker)))
+                group.create_task(clients.work(partial(prober.once, worker)), name=task_name(worker))
             group.create_task(clients.work(lambda _: clients.speak(visit_pcm())))
             for _ in range(TYPISTS):
                 group.create_task(clients.work(clients.type))
@@ -126,7 +126,7 @@ async def _break(stage: Stage, acts: list[Act], seconds: float, prober: Prober, 
         if act.fault in (Fault.STOPPED, Fault.DISK, Fault.UPSTREAM):  # it is over now
             at = time.monotonic()
         if not act.at_once:
-            recoveries.note(act, await prober.wait(at, act.workers))
+            recoveries.note(act, await prober.wait(at, act.workers), prober.doing(act.workers))
         await asyncio.sleep(act.pause_s)
     return len(acts)
 

@@ -24,7 +24,7 @@ from vestibule.v1 import conversation_pb2, media_pb2, recommendation_pb2, sessio
 
 from server.cli.channel import Options, open_aio_channel
 from server.cli.talk.client import KEEPALIVE, Audio, Talker, TalkOptions
-from tests.chaos.seen import Seen
+from tests.chaos.seen import Seen, Trying
 from tests.e2e.harness import DATA, App, config
 
 GIVE_UP_S: Final = 600.0
@@ -92,11 +92,15 @@ class Clients:
         Raises:
             GaveUp: It cannot succeed, or did not for ``GIVE_UP_S``.
         """
-        end, pause_s = time.monotonic() + GIVE_UP_S, 0.2
+        began, pause_s = time.monotonic(), 0.2
+        end = began + GIVE_UP_S
+        trying = self._seen.trying[_task_name()] = Trying(what, began)
         while True:
             try:
                 async with asyncio.timeout(seconds):
-                    return await call()
+                    result = await call()
+                del self._seen.trying[_task_name()]
+                return result
             except TimeoutError:
                 reason, asked_s = "no answer", 0.0
             except grpc.aio.AioRpcError as error:
@@ -104,6 +108,7 @@ class Clients:
                 if error.code() in PERMANENT:
                     raise GaveUp(f"{what}: {reason}") from None
             self._seen.errors[reason] += 1
+            trying.errors[reason] += 1
             if time.monotonic() > end:
                 raise GaveUp(f"{what}: {reason} for {GIVE_UP_S:.0f} s")
             await asyncio.sleep(max(asked_s, pause_s * random.uniform(0.5, 1.0)))
@@ -292,6 +297,12 @@ class Typed:
             if str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self._session}/{text_id}")) == turn:
                 del self._waiting[text_id]
                 self._seen.typed[text_id] = turn
+
+
+def _task_name() -> str:
+    task = asyncio.current_task()
+    assert task is not None
+    return task.get_name()
 
 
 def details(error: grpc.aio.AioRpcError) -> tuple[str, float]:

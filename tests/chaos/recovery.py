@@ -24,6 +24,11 @@ WAIT_S: Final = 300.0
 POLL_S: Final = 0.1
 
 
+def task_name(worker: str) -> str:
+    """Name of the task of the app that uses this kind of worker."""
+    return f"prober of {worker}"
+
+
 class Prober:
     """Three apps: one types a text, one sends a picture, one speaks, each again and again.
 
@@ -37,7 +42,7 @@ class Prober:
 
     def __init__(self, clients: Clients, seen: Seen, pcm: bytes, clock: Callable[[], float] = time.monotonic) -> None:
         self._clients = clients
-        self._seen = seen
+        self.seen = seen
         self._clip = pcm[: int(CLIP_S * BYTES_A_SECOND)]
         self._clock = clock
         self.rounds: dict[str, list[tuple[float, float]]] = {worker: [] for worker in WORKERS}
@@ -53,7 +58,7 @@ class Prober:
     async def _type(self, number: int) -> None:
         async with self._clients.app() as (app, _):
             session = await self._clients.session(app, "prober")
-            typed = Typed(app, session, {str(uuid.uuid4()): text(f"probe {number}")}, self._seen, propose=False)
+            typed = Typed(app, session, {str(uuid.uuid4()): text(f"probe {number}")}, self.seen, propose=False)
             await typed.run(self._clients)
 
     async def _speak(self, _number: int) -> None:
@@ -76,6 +81,15 @@ class Prober:
         while (took := self.recovered_after(at, workers)) is None and self._clock() < give_up_at:  # noqa: ASYNC110
             await asyncio.sleep(POLL_S)  # what ends the wait is done by other tasks, which set no event
         return took
+
+    def doing(self, workers: Sequence[str]) -> str:
+        """What these three apps try just now, for how long, and what they were told."""
+        now = self._clock()
+        found = [(worker, self.seen.trying.get(task_name(worker))) for worker in workers]
+        return "; ".join(
+            f"{worker}: {trying.what}, for {now - trying.since:.0f} s, {dict(trying.errors)}" if trying else worker
+            for worker, trying in found
+        )
 
     @property
     def usual_s(self) -> dict[str, float]:
@@ -106,10 +120,10 @@ class Recoveries:
         self.done[act.fault] += 1
         self.names[act.name] += 1
 
-    def note(self, act: Act, took: float | None) -> None:
-        """Note how long one took; None when nothing worked any more."""
+    def note(self, act: Act, took: float | None, doing: str) -> None:
+        """Note how long one took; None when nothing worked any more, and what is tried then."""
         if took is None:
-            self.stuck.append(f"after '{act.name}' it did not work for {WAIT_S:.0f} s: {', '.join(act.workers)}")
+            self.stuck.append(f"after '{act.name}' it did not work for {WAIT_S:.0f} s: {doing}")
         else:
             self.seconds[act.name].append(took)
 

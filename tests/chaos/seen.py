@@ -7,6 +7,21 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
+class Trying:
+    """A call that is repeated until it succeeds.
+
+    Attributes:
+        what: In words.
+        since: On the monotonic clock, in seconds.
+        errors: How often it failed, by reason.
+    """
+
+    what: str
+    since: float
+    errors: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
 class Seen:
     """Everything that was acknowledged to a client.
 
@@ -18,6 +33,7 @@ class Seen:
         approved: Ids of the records whose approval was confirmed.
         spoken: The finals of each spoken session in the order of arrival, as (id of the turn, number, text).
         errors: How often a call failed, by reason or status code.
+        trying: What each client tries just now, by the name of its task.
         gave_up: Why a client could not go on.
     """
 
@@ -28,6 +44,7 @@ class Seen:
     approved: set[str] = field(default_factory=set)
     spoken: dict[str, list[tuple[str, int, str]]] = field(default_factory=dict)
     errors: Counter[str] = field(default_factory=Counter)
+    trying: dict[str, Trying] = field(default_factory=dict)
     gave_up: list[str] = field(default_factory=list)
 
     @property

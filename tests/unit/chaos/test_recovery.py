@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 from tests.chaos.clients import Clients
 from tests.chaos.plan import WORKERS, Act, Fault
 from tests.chaos.recovery import WAIT_S, Prober, Recoveries
-from tests.chaos.seen import Seen
+from tests.chaos.seen import Seen, Trying
 
 
 def prober(**rounds: list[tuple[float, float]]) -> Prober:
@@ -43,11 +44,19 @@ def test_each_kind_of_worker_has_a_line() -> None:
     recoveries = Recoveries()
     for each, took in ((act(Fault.REPLICA, "speech"), 8.0), (act(Fault.REPLICA, "redaction"), 2.0)):
         recoveries.happened(each)
-        recoveries.note(each, took)
-    recoveries.note(act(Fault.GCS), None)
+        recoveries.note(each, took, "")
+    recoveries.note(act(Fault.GCS), None, "redaction: type, for 300 s, {'no answer': 9}")
     assert [line.split("  ")[0] for line in recoveries.lines()] == [
         "replica killed: redaction",
         "replica killed: speech",
     ]
     assert "8.0 s (median)" in recoveries.lines()[1]
-    assert recoveries.stuck == [f"after 'GCS killed' it did not work for {WAIT_S:.0f} s: redaction, speech, vision"]
+    told = f"after 'GCS killed' it did not work for {WAIT_S:.0f} s: redaction: type, for 300 s, {{'no answer': 9}}"
+    assert recoveries.stuck == [told]
+
+
+def test_what_an_app_tries_just_now_is_told() -> None:
+    found = prober()
+    assert found.doing(["speech"]) == "speech"
+    found.seen.trying["prober of redaction"] = Trying("type", -300.0, Counter({"no answer": 9}))
+    assert found.doing(["redaction"]) == "redaction: type, for 300 s, {'no answer': 9}"
