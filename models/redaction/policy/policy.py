@@ -109,7 +109,8 @@ class RedactionPolicy:
     def _lowered(self, recognizer: Recognizer) -> Recognizer:
         if not isinstance(recognizer, PatternRecognizer):
             return recognizer
-        return replace(recognizer, threshold=min(THRESHOLD, self.thresholds.get(recognizer.entity, THRESHOLD)))
+        threshold = min(THRESHOLD, self.thresholds.get(recognizer.entity, THRESHOLD))
+        return recognizer if recognizer.threshold == threshold else replace(recognizer, threshold=threshold)
 
     def for_classifier(self, ours: Thresholds) -> Thresholds:
         """The classifier's thresholds, lowered where the policy asks for it."""

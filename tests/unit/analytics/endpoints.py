@@ -13,7 +13,7 @@ from server.analytics.supervisor import Decisions, Supervisor
 from server.cli.demo.processes import free_ports
 from server.ledger.embedded import EmbeddedLedger
 from tests.unit.ledger.makers import NOW
-from tests.unit.ledger.migrated import migrated_file
+from tests.unit.ledger.migrated import migrated_file, open_ledger
 
 
 def endpoint_of(
@@ -65,7 +65,7 @@ class OneEndpoint:
         # Made while the last one is still there, so that it is another file to the endpoint.
         migrated_file(self.folder / "next").replace(self.path)
         self.path.with_name(f"{self.path.name}.wal").unlink(missing_ok=True)
-        return EmbeddedLedger.open(self.path, lambda: NOW)
+        return open_ledger(self.path, lambda: NOW)
 
     def _mark(self) -> LedgerMark:
         return mark_between_commits(self._ledger)

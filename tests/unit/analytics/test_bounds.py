@@ -287,7 +287,7 @@ import sys
 from pathlib import Path
 from server.ledger.embedded import EmbeddedLedger
 from tests.unit.analytics.endpoints import endpoint_of
-ledger = EmbeddedLedger.open(Path(sys.argv[1]))
+ledger = open_ledger(Path(sys.argv[1]))
 endpoint = endpoint_of(ledger, int(sys.argv[2]), sys.argv[3])
 endpoint.start()
 print(endpoint.process, flush=True)

@@ -19,6 +19,7 @@ from server.ledger.types import utc_now
 from server.uploads.keys import load_or_create_spool_keys
 from server.uploads.spool import Spool
 from tests.unit.erasure.filled import Store
+from tests.unit.ledger.migrated import open_ledger
 
 NOW = datetime(2026, 11, 27, 13, 0, tzinfo=UTC)
 BUILD = "1.2.3"
@@ -79,7 +80,7 @@ def files_in(home: Path) -> ServerFiles:
 def opened(files: ServerFiles) -> tuple[EmbeddedLedger, Spool]:
     """What a server opens when it starts."""
     keys = load_or_create_spool_keys("", files.state_dir / "spool.key")
-    return EmbeddedLedger.open(files.ledger), Spool(files.spool, keys)
+    return open_ledger(files.ledger), Spool(files.spool, keys)
 
 
 @pytest.fixture

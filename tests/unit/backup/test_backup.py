@@ -24,10 +24,10 @@ from server.backup.layout import FileEntry, Manifest, is_known_path
 from server.backup.take import BackupWriter
 from server.ledger import dead_letters, sessions
 from server.ledger.columns import count
-from server.ledger.embedded import EmbeddedLedger
 from server.uploads.encrypted_frames import key_id_of
 from tests.unit.backup.conftest import BUILD, NOW, Home, files_in, opened
 from tests.unit.ledger import makers
+from tests.unit.ledger.migrated import open_ledger
 
 
 def test_everything_is_in_the_backup_and_readable_in_another_folder(home: Home, tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_the_write_ahead_log_is_in_the_copy(home: Home, tmp_path: Path) -> None:
         "pictures",
         "spool",
     ]
-    copied = EmbeddedLedger.open(tmp_path / "b" / "ledger.duckdb")
+    copied = open_ledger(tmp_path / "b" / "ledger.duckdb")
     assert copied.write_now(lambda cursor: count(cursor, "SELECT count(*) FROM sessions")) == 1
     copied.close()
 
@@ -105,7 +105,7 @@ def test_rows_of_after_the_mark_are_not_in_it_and_those_before_are(home: Home, t
 
     writer = BackupWriter(home.files, mark, tmp_path / "b", None, BUILD)
     writer.write(NOW)
-    copied = EmbeddedLedger.open(tmp_path / "b" / "ledger.duckdb")
+    copied = open_ledger(tmp_path / "b" / "ledger.duckdb")
     rows = copied.write_now(lambda cursor: cursor.execute("SELECT id FROM sessions").fetchall())
     copied.close()
     found = {row[0] for row in rows}
@@ -126,7 +126,7 @@ def test_a_checkpoint_meanwhile_leaves_the_copy_whole(home: Home, tmp_path: Path
 
     BackupWriter(home.files, mark, tmp_path / "b", None, BUILD).write(NOW)
     assert marks > 3, "the copy was made again"
-    copied = EmbeddedLedger.open(tmp_path / "b" / "ledger.duckdb")
+    copied = open_ledger(tmp_path / "b" / "ledger.duckdb")
     assert copied.write_now(lambda cursor: count(cursor, "SELECT count(*) FROM sessions")) == 1
     copied.close()
 

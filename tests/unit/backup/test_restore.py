@@ -20,7 +20,6 @@ from server.backup import install as installing
 from server.backup.check import OpenedBackup, open_backup
 from server.backup.install import install
 from server.ledger.connection import connect
-from server.ledger.embedded import EmbeddedLedger
 from server.ledger.migrate import migrate
 from server.ledger.migrations import ALL
 from server.ledger.types import utc_now
@@ -28,6 +27,7 @@ from server.preflight import check_settings
 from server.runtime.folders import UNFINISHED_RESTORE, refuse_unfinished_restore
 from server.settings import Settings
 from tests.unit.backup.conftest import NOW, Home, files_in, opened, writer_of
+from tests.unit.ledger.migrated import open_ledger
 
 Change = Callable[[Path], None]
 
@@ -377,7 +377,7 @@ def test_a_backup_of_an_older_schema_is_restored_and_migrated_at_the_start(tmp_p
     assert list(backup.problems([])) == []
     there = files_in(tmp_path / "there")
     install(backup, there)
-    ledger = EmbeddedLedger.open(there.ledger)
+    ledger = open_ledger(there.ledger)
     assert ledger.write_now(lambda cursor: cursor.execute("SELECT name FROM breakers").fetchall()) == [("llm_api",)]
     ledger.close()
 

@@ -25,6 +25,7 @@ from server.settings import Settings
 from server.wiring.upstreams import build_upstreams
 from tests.clocks import HandSeconds
 from tests.fakes.gateway import FakeGateway
+from tests.unit.ledger.migrated import open_ledger
 
 FAILURES = BreakersSettings().vision_worker.failures
 LOST = WorkerLost("It died.")
@@ -88,7 +89,7 @@ class World:
 
 @pytest_asyncio.fixture
 async def ledger(tmp_path: Path) -> AsyncIterator[EmbeddedLedger]:
-    opened = EmbeddedLedger.open(tmp_path / "ledger.duckdb")
+    opened = open_ledger(tmp_path / "ledger.duckdb")
     yield opened
     opened.close()
 

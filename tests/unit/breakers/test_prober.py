@@ -15,6 +15,7 @@ from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import utc_now
 from server.observability.metrics import Metrics
 from tests.clocks import HandSeconds
+from tests.unit.ledger.migrated import open_ledger
 
 
 class World:
@@ -48,7 +49,7 @@ class World:
 
 @pytest.fixture
 async def ledger(tmp_path: Path) -> EmbeddedLedger:
-    return EmbeddedLedger.open(tmp_path / "ledger.duckdb")
+    return open_ledger(tmp_path / "ledger.duckdb")
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from server.breakers.worker_health import WorkerHealth
 from server.ledger.embedded import EmbeddedLedger
 from server.observability.metrics import Metrics
 from tests.clocks import HandSeconds
+from tests.unit.ledger.migrated import open_ledger
 
 ALL = {"redaction": 1, "speech": 1, "vision": 1}
 NOW = datetime(2026, 11, 27, 9, tzinfo=UTC)
@@ -29,7 +30,7 @@ class Cluster:
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[EmbeddedLedger]:
-    opened = EmbeddedLedger.open(tmp_path / "ledger.duckdb")
+    opened = open_ledger(tmp_path / "ledger.duckdb")
     yield opened
     opened.close()
 

@@ -108,7 +108,7 @@ def run(*arguments: str) -> Result:
 
 def test_the_rows_are_listed_newest_first(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("server.cli.audit.PAGE_SIZE", 2)
-    ledger = EmbeddedLedger.open(folders[0] / "ledger.duckdb")
+    ledger = open_ledger(folders[0] / "ledger.duckdb")
     with serving(ledger, folders[1]) as address:
         shown = run("list", "--address", address)
         approved = run("list", "--action", "approve", "--limit", "5", "--json", "--address", address)
@@ -139,7 +139,7 @@ def test_a_whole_chain_of_a_stopped_server_is_verified(stopped: Path) -> None:
 
 
 def test_a_tampered_chain_exits_with_1_and_names_the_row(stopped: Path) -> None:
-    ledger = EmbeddedLedger.open(stopped / "ledger.duckdb")
+    ledger = open_ledger(stopped / "ledger.duckdb")
     ledger.write_now(lambda cursor: cursor.execute("UPDATE audit SET subject = 'key:victim' WHERE number = 3"))
     ledger.close()
     result = run("verify")
@@ -255,7 +255,7 @@ def test_a_locked_ledger_is_not_said_to_be_used(stopped: Path, monkeypatch: pyte
 
 def test_rows_of_before_are_found_by_the_name_that_they_have(stopped: Path) -> None:
     """Earlier servers kept a ``sub`` as it was."""
-    ledger = EmbeddedLedger.open(stopped / "ledger.duckdb")
+    ledger = open_ledger(stopped / "ledger.duckdb")
 
     async def fill() -> None:
         book = AuditBook(ledger, AuditSettings(), stopped.parent / "state", utc_now, "1.2.3")

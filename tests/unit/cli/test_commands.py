@@ -24,9 +24,9 @@ from server.analytics.endpoint import AnalystEndpoint
 from server.cli.demo.processes import free_ports
 from server.cli.main import cli
 from server.cli.output import Failure
-from server.ledger.embedded import EmbeddedLedger
 from server.operations import get_status
 from server.setting_groups import QuackSettings
+from tests.unit.ledger.migrated import open_ledger
 
 OLDER = "a token"
 OPEN, CLOSED = "0b0e5c1e-0000-4000-8000-000000000001", "0b0e5c1e-0000-4000-8000-000000000002"
@@ -359,7 +359,7 @@ def test_sessions_read_the_ledger_of_the_named_server(
 
 def _served_detail(port: int, folder: Path) -> str:
     """What the real endpoint says about itself."""
-    ledger = EmbeddedLedger.open(folder / "ledger.duckdb")
+    ledger = open_ledger(folder / "ledger.duckdb")
     analysts = AnalystEndpoint(ledger, QuackSettings(enabled=True, port=port, token=SecretStr("")), folder)
     analysts.start()
     detail = analysts.component.detail

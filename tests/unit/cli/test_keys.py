@@ -220,7 +220,7 @@ def test_a_key_made_before_the_first_start_works(installation: Installation, mon
 
 def test_what_is_done_to_the_file_is_in_the_audit(installation: Installation) -> None:
     key = installation.made("--scope", "operator")
-    ledger = EmbeddedLedger.open(installation.data_dir / "ledger.duckdb")
+    ledger = open_ledger(installation.data_dir / "ledger.duckdb")
     read = ledger.read(lambda cursor: audit.list_rows(cursor, AuditFilter(), page_size=9, page_token=""))
     rows, _ = asyncio.run(_awaited(read))
     ledger.close()

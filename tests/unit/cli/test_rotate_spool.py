@@ -21,7 +21,6 @@ from vestibule.v1 import admin_pb2_grpc
 from server.access.audit import AuditTrail
 from server.cli.main import cli
 from server.cli.rotate_spool import Progress, until_still
-from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import utc_now
 from server.records.vocabulary import VocabularySealer
 from server.services.admin import AdminService
@@ -68,7 +67,7 @@ class Home:
 
         async def serve() -> None:
             nothing: Any = None
-            ledger = EmbeddedLedger.open(self.data / "ledger.duckdb")
+            ledger = open_ledger(self.data / "ledger.duckdb")
             spool = self.spool(setting)
             trail = AuditTrail(bytes(32), bytes(32), utc_now)
             rotation = SpoolKeyRotation(spool, ledger, VocabularySealer(spool.keys), trail, asyncio.Lock())

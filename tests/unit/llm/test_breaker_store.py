@@ -34,6 +34,7 @@ from server.settings import Settings
 from server.wiring.shared import Shared, build_shared
 from tests.eventually import eventually
 from tests.unit.jobs.clock import HandClock
+from tests.unit.ledger.migrated import open_ledger
 from tests.unit.llm.assistants import llm_breaker
 from tests.unit.llm.scripted_upstream import KEY, ScriptedUpstream
 from tests.unit.llm.texts import said_anew
@@ -70,7 +71,7 @@ class Installation:
         return ledger
 
     def ledger(self) -> EmbeddedLedger:
-        return EmbeddedLedger.open(self.settings.ledger_path)
+        return open_ledger(self.settings.ledger_path)
 
 
 @pytest.fixture
@@ -163,7 +164,7 @@ async def test_each_change_is_an_event_a_metric_and_a_log_line(
 
 
 async def test_two_registries_on_one_ledger_share_the_state(tmp_path: Path) -> None:
-    ledger, now = EmbeddedLedger.open(tmp_path / "ledger.duckdb"), HandClock()
+    ledger, now = open_ledger(tmp_path / "ledger.duckdb"), HandClock()
     one, other = (Breakers(ledger, Metrics(), now) for _ in range(2))
     mine, theirs = (breakers.build("llm_api", BreakerBounds(2, RESET_S, 1)) for breakers in (one, other))
     mine.trip()
@@ -184,7 +185,7 @@ async def test_two_registries_on_one_ledger_share_the_state(tmp_path: Path) -> N
 
 
 async def test_what_is_stored_last_holds_whatever_the_clocks_of_the_servers_say(tmp_path: Path) -> None:
-    ledger, now, behind = EmbeddedLedger.open(tmp_path / "ledger.duckdb"), HandClock(), HandClock()
+    ledger, now, behind = open_ledger(tmp_path / "ledger.duckdb"), HandClock(), HandClock()
     behind.advance(-3600)
     one, other = Breakers(ledger, Metrics(), now), Breakers(ledger, Metrics(), behind)
     mine, theirs = (breakers.build("llm_api", BreakerBounds(2, RESET_S, 1)) for breakers in (one, other))
@@ -202,7 +203,7 @@ async def test_what_is_stored_last_holds_whatever_the_clocks_of_the_servers_say(
 
 
 async def test_a_change_that_is_being_stored_is_not_undone_by_one_that_was_stored_before(tmp_path: Path) -> None:
-    ledger, now = EmbeddedLedger.open(tmp_path / "ledger.duckdb"), HandClock()
+    ledger, now = open_ledger(tmp_path / "ledger.duckdb"), HandClock()
     one, other = (Breakers(ledger, Metrics(), now) for _ in range(2))
     mine, theirs = (breakers.build("llm_api", BreakerBounds(2, RESET_S, 1)) for breakers in (one, other))
     mine.trip()
@@ -227,7 +228,7 @@ async def test_a_change_is_taken_over_within_one_tick_of_the_prober_without_any_
     """Each registry has a connection of its own. Another process cannot have one: see test_writer.py, LEDGER_LOCKED."""
     assert prober.TICK_S <= 2.0
     monkeypatch.setattr(prober, "TICK_S", 0.0)
-    ledgers = [EmbeddedLedger.open(tmp_path / "ledger.duckdb") for _ in range(2)]
+    ledgers = [open_ledger(tmp_path / "ledger.duckdb") for _ in range(2)]
     one, other = (Breakers(ledger, Metrics(), utc_now) for ledger in ledgers)
     mine, theirs = (breakers.build("llm_api", BreakerBounds(2, RESET_S, 1)) for breakers in (one, other))
     following = [asyncio.create_task(HealthProber(breakers, []).run()) for breakers in (one, other)]
@@ -244,7 +245,7 @@ async def test_a_change_is_taken_over_within_one_tick_of_the_prober_without_any_
 
 
 async def test_jobs_that_were_refused_come_back_when_a_breaker_closes_and_others_do_not(tmp_path: Path) -> None:
-    ledger, now = EmbeddedLedger.open(tmp_path / "ledger.duckdb"), HandClock()
+    ledger, now = open_ledger(tmp_path / "ledger.duckdb"), HandClock()
     registry, woken = Breakers(ledger, Metrics(), now), []
     registry.wake_when_closed(lambda: woken.append(now()))
     breaker = registry.build("llm_api", BreakerBounds(2, RESET_S, 1))
@@ -298,7 +299,7 @@ async def test_each_upstream_of_the_settings_has_a_breaker_of_its_own(
 
 
 async def test_a_clock_set_back_keeps_it_open_for_one_reset_time_at_most(tmp_path: Path) -> None:
-    ledger = EmbeddedLedger.open(tmp_path / "ledger.duckdb")
+    ledger = open_ledger(tmp_path / "ledger.duckdb")
     row = BreakerRow("llm_api", "open", 3, NOW + timedelta(days=365))
     await ledger.write(lambda cursor: breakers.store(cursor, row))
     breaker = llm_breaker(bounds=BreakerBounds(reset_s=RESET_S))

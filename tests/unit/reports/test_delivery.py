@@ -39,7 +39,7 @@ async def test_a_server_that_was_down_at_the_hour_sends_it_when_it_is_up(tmp_pat
     await World(first, channel).at(DUE - A_DAY)
     first.close()
     for later in hours(30, 31):  # two more starts
-        opened = EmbeddedLedger.open(path)
+        opened = open_ledger(path)
         await World(opened, channel).at(later)
         opened.close()
     assert channel.weeks == ["2026-W10"]

@@ -46,7 +46,7 @@ async def test_the_delays_survive_a_restart(tmp_path: Path) -> None:
     first = open_ledger(path)
     await World(first, channel).at(DUE - A_DAY, DUE)
     first.close()
-    again = EmbeddedLedger.open(path)
+    again = open_ledger(path)
     world = World(again, channel)
     await world.at(DUE + timedelta(seconds=20))
     assert len(channel.ids) == 1

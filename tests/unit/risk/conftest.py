@@ -11,7 +11,6 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import SessionState
 from server.risk import fitting
 from server.risk.features import STAGES
@@ -20,6 +19,7 @@ from server.risk.model import RiskModel
 from server.risk.reading import PastSessions, read_past
 from tests.unit.funnel.quarter import BEGIN, DAYS, Quarter
 from tests.unit.ledger.conftest import cursor, ledger
+from tests.unit.ledger.migrated import open_ledger
 
 __all__ = ["cursor", "ledger"]
 
@@ -30,7 +30,7 @@ CAUSES = {1: lambda drawn: 2.0 * drawn["no_speech"], 2: lambda drawn: 1.5 * draw
 
 def past_of(quarter: Quarter, path: object, now: datetime = END) -> PastSessions:
     """The sessions of a quarter, through a ledger."""
-    kept = EmbeddedLedger.open(path)  # type: ignore[arg-type]
+    kept = open_ledger(path)  # type: ignore[arg-type]
     try:
         asyncio.run(kept.write(quarter.store))
         return asyncio.run(kept.read(lambda reader: read_past(reader, now, DAYS + 10, IDLE_S)))

@@ -18,10 +18,10 @@ from models.reasons import Reason
 from server.access.caller import Caller, Scope, acting_as
 from server.ledger import sessions
 from server.ledger.columns import count
-from server.ledger.embedded import EmbeddedLedger
 from server.ledger.types import SessionRow, SessionState
 from server.rpc.interceptors.errors import to_status
 from server.setting_groups import MEBIBYTE, LimitSettings
+from tests.unit.ledger.migrated import open_ledger
 from tests.unit.uploads.upload_harness import JPEG, KIB, UploadHarness, pieces, reason_of
 
 MILLISECOND = 0.001
@@ -119,7 +119,7 @@ async def test_a_restart_forgets_no_upload(client: UploadHarness) -> None:
         await client.accept(LITTLE)
     path, now = client.ledger.path, client.clock
     client.ledger.close()
-    reopened = EmbeddedLedger.open(path, memory_bytes=128 * MEBIBYTE)
+    reopened = open_ledger(path, memory_bytes=128 * MEBIBYTE)
     try:
         again = replace(client, ledger=reopened, clock=now)
         assert (await refusal(again)).reason == "UPLOAD_QUOTA"
