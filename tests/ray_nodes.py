@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -24,9 +25,11 @@ class RayNode:
 
     Args:
         head: Address of the head that it joins; empty makes it the head of a cluster of its own.
+        environment: Variables that it gets besides those of this process.
     """
 
-    def __init__(self, head: str = "") -> None:
+    def __init__(self, head: str = "", environment: Mapping[str, str] | None = None) -> None:
+        self._environment = {**os.environ, **(environment or {})}
         self.folder = Path(tempfile.mkdtemp(prefix="vst-node-", dir="/tmp"))  # the path of a socket is short
         self.log = self.folder / "node.log"
         self.port, agent_port, client_port = free_ports(3)
@@ -61,7 +64,9 @@ class RayNode:
     def start(self) -> None:
         """Start it; does not wait."""
         with self.log.open("wb") as output:
-            self._process = subprocess.Popen(self._command, stdout=output, stderr=output, start_new_session=True)
+            self._process = subprocess.Popen(
+                self._command, stdout=output, stderr=output, start_new_session=True, env=self._environment
+            )
 
     def kill(self) -> None:
         """Send SIGKILL to all its processes."""

@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from server.cli.channel import open_aio_channel
 from tests.e2e.harness import App, Server, start_server, stop_server
+from tests.e2e.shared_ray import SharedRay
 from tests.ray_nodes import RayNode
 
 HERE: Final = Path(__file__).parent
@@ -57,6 +58,17 @@ async def app(server: Server) -> AsyncIterator[App]:
     """A client of that server."""
     async with open_aio_channel(server.address, credential=server.operator_key) as channel:
         yield App(channel)
+
+
+@pytest.fixture(scope="session")
+def shared_ray() -> Iterator[SharedRay]:
+    """A Ray cluster for servers of which only the settings matter."""
+    shared = SharedRay()
+    try:
+        shared.start()
+        yield shared
+    finally:
+        shared.close()
 
 
 @pytest.fixture

@@ -40,6 +40,7 @@ from server.cli.client_tls import ClientTls
 from server.cli.credentials import operator_key
 from server.cli.demo.processes import Child, free_ports, serving, wait_until
 from server.cli.demo.proof import files_below
+from tests.e2e.shared_ray import SharedRay
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent / "data"
@@ -51,12 +52,17 @@ CHUNK_BYTES = 3200  # 100 ms
 
 @dataclass(slots=True)
 class Server:
-    """A running server and its folders."""
+    """A running server and its folders.
+
+    Attributes:
+        on_shared_ray: Whether its workers stay for the server of the next test.
+    """
 
     child: Child
     home: Path
     address: str
     quack_port: int
+    on_shared_ray: bool = False
 
     @property
     def state_dir(self) -> Path:
@@ -122,6 +128,7 @@ def start_server(
     host: str = "127.0.0.1",
     tls: ClientTls | None = None,
     dashboard: bool = False,
+    ray: SharedRay | None = None,
 ) -> Server:
     """Start ``vestibule serve`` on free ports and wait until health says SERVING. It is stopped if it never does.
 
@@ -130,26 +137,32 @@ def start_server(
         tls: How it is called, if the assignments turn TLS on.
         dashboard: Whether Ray's dashboard runs, which takes 5 s of CPU. A test that looks at what it does, or at what
             it leaves, wants it.
+        ray: The cluster that it joins. A test that looks at neither Ray nor the end of the server wants it: then a
+            start takes a quarter of the CPU time.
     """
     home.mkdir(parents=True, exist_ok=True)
+    state_dir = ray.state_dir(home / "state") if ray else home / "state"
     grpc_port, quack_port, dashboard_port = free_ports(3)
     arguments = ["-m", "server.cli", "serve", "--address", f"{host}:{grpc_port}"]
-    arguments += ["--data-dir", str(home / "data"), "--state-dir", str(home / "state")]
+    arguments += ["--data-dir", str(home / "data"), "--state-dir", str(state_dir)]
     settings = (
         f"quack.port={quack_port}",
         f"ray.dashboard={str(dashboard).lower()}",
         f"ray.dashboard_port={dashboard_port}",
         "metrics_port=0",
         "console.enabled=false",
+        *([ray.assignment] if ray else []),
         *assignments,
     )
     for assignment in settings:
         arguments += ["--set", assignment]
+    log = home / f"server-{uuid.uuid4().hex[:6]}.log"
     server = Server(
-        Child.start("server", arguments, home / f"server-{uuid.uuid4().hex[:6]}.log"),
+        Child.start("server", arguments, log, ray.environment if ray else None),
         home,
         f"127.0.0.1:{grpc_port}",
         quack_port,
+        on_shared_ray=ray is not None,
     )
     if wait:
         try:
@@ -161,8 +174,8 @@ def start_server(
 
 
 def stop_server(server: Server) -> None:
-    """Stop the server with all its descendants."""
-    if server.child.alive:
+    """Stop the server with all its descendants; kill one whose workers are to stay."""
+    if server.child.alive and not server.on_shared_ray:
         server.child.stop()
     server.child.kill_with_descendants()
 

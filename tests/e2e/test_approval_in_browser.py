@@ -30,6 +30,7 @@ from server.flows.catalogue import shipped_catalogue
 from server.llm.record_schema import content_hash, stored_record
 from tests.e2e.browser import WIDTHS, assert_accessible, needs_chromium, page_of_a_browser
 from tests.e2e.harness import DATA, App, Server, start_server, stop_server
+from tests.e2e.shared_ray import SharedRay
 from tests.e2e.test_access import keys
 
 pytestmark = [
@@ -79,7 +80,7 @@ class Waiting:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def waiting(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Waiting]:
+async def waiting(tmp_path_factory: pytest.TempPathFactory, shared_ray: SharedRay) -> AsyncIterator[Waiting]:
     """The demo up to its proposal: its stand-in upstreams, its media, its app."""
     folder = tmp_path_factory.mktemp("approval")
     log = folder / "upstream.log"
@@ -91,7 +92,7 @@ async def waiting(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Wai
         [port] = free_ports(1)
         settings = [f"llm_base_url={url}/v1", f"labels_base_url={url}/v1"]
         settings += ["console.enabled=true", f"console.port={port}"]
-        server = await asyncio.to_thread(start_server, folder / "home", *settings)
+        server = await asyncio.to_thread(start_server, folder / "home", *settings, ray=shared_ray)
         async with open_aio_channel(server.address, credential=server.operator_key) as channel:
             app = DemoApp(channel, Reporter(), DATA, folder, CLIPS[:1], "the stand-in", "the stand-in")
             record = await app.visit_until_proposal()

@@ -19,6 +19,7 @@ from server.cli.channel import open_aio_channel
 from tests.e2e.failed_jobs import page_of
 from tests.e2e.harness import DATA, App, Server, config, propose, start_server, stop_server
 from tests.e2e.planted_values import people
+from tests.e2e.shared_ray import SharedRay
 from tests.unit.llm.scripted_upstream import KEY, run_upstream
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -35,7 +36,7 @@ SETTINGS: Final = (
 
 
 async def test_a_server_goes_on_from_its_backup_in_another_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, shared_ray: SharedRay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VESTIBULE_LLM__API_KEY", KEY)
     first, second = tmp_path / "first", tmp_path / "second"
@@ -43,7 +44,7 @@ async def test_a_server_goes_on_from_its_backup_in_another_folder(
     with run_upstream(tmp_path / "llm.record") as upstream:
         settings = (*SETTINGS, f"llm.base_url={upstream.url}/v1")
         upstream.script("garbage")
-        server = await asyncio.to_thread(start_server, first, *settings)
+        server = await asyncio.to_thread(start_server, first, *settings, ray=shared_ray)
         try:
             async with open_aio_channel(server.address, credential=server.operator_key) as channel:
                 app = App(channel)
@@ -67,7 +68,7 @@ async def test_a_server_goes_on_from_its_backup_in_another_folder(
         assert in_copy
         assert in_copy <= set(waiting), "otherwise this test proves less than it says"
         upstream.script("answer")
-        server = await asyncio.to_thread(start_server, second, *settings)
+        server = await asyncio.to_thread(start_server, second, *settings, ray=shared_ray)
         try:
             async with open_aio_channel(server.address, credential=server.operator_key) as channel:
                 app = App(channel)

@@ -21,6 +21,7 @@ from server.cli.demo.processes import free_ports
 from server.ledger.columns import Cursor
 from tests.e2e.browser import assert_accessible, needs_chromium, page_of_a_browser
 from tests.e2e.harness import Server, start_server, stop_server
+from tests.e2e.shared_ray import SharedRay
 from tests.unit.funnel.quarter import Quarter
 from tests.unit.ledger.migrated import open_ledger
 
@@ -74,7 +75,7 @@ def with_uuids(cursor: Cursor) -> None:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+async def stage(tmp_path_factory: pytest.TempPathFactory, shared_ray: SharedRay) -> AsyncIterator[Stage]:
     home: Path = tmp_path_factory.mktemp("console") / "home"
     (home / "data").mkdir(parents=True, mode=0o700)
     ledger = open_ledger(home / "data" / "ledger.duckdb")
@@ -88,7 +89,7 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
         f"console.port={port}",
         f"experiments.file={home}/experiments.yaml",
     )
-    made = Stage(await asyncio.to_thread(start_server, home, *settings), settings)
+    made = Stage(await asyncio.to_thread(start_server, home, *settings, ray=shared_ray), settings)
     yield made
     await asyncio.to_thread(stop_server, made.server)
 
@@ -218,7 +219,7 @@ async def test_everything_works_without_scripts(stage: Stage) -> None:
         assert "Change first:" in await page.locator(".headline").inner_text()
 
 
-async def test_a_page_survives_a_restart_of_the_server(stage: Stage) -> None:
+async def test_a_page_survives_a_restart_of_the_server(stage: Stage, shared_ray: SharedRay) -> None:
     """The last of these tests: it stops the server."""
     async with page_of_a_browser(expected=("Failed to load resource", "ERR_CONNECTION_REFUSED")) as page:
         await page.goto(await stage.link())
@@ -228,7 +229,7 @@ async def test_a_page_survives_a_restart_of_the_server(stage: Stage) -> None:
         await expect(heading).to_be_visible()
         await asyncio.to_thread(stop_server, stage.server)
         home = stage.server.home
-        stage.server = await asyncio.to_thread(start_server, home, *stage.settings)
+        stage.server = await asyncio.to_thread(start_server, home, *stage.settings, ray=shared_ray)
         await page.reload()
         await page.get_by_label("API key or token").fill(stage.server.operator_key)
         await page.keyboard.press("Enter")

@@ -26,6 +26,7 @@ from server.tls.reload import ConsoleCertificate
 from tests.certificates import issue
 from tests.e2e.browser import assert_accessible, needs_chromium, page_of_a_browser
 from tests.e2e.harness import start_server, stop_server
+from tests.e2e.shared_ray import SharedRay
 from tests.unit.access.issuer import AUDIENCE
 from tests.unit.console.harness import Harness, letter
 from tests.unit.console.issuer import CLIENT, PASSWORD, SECRET, TestIssuer
@@ -121,7 +122,7 @@ async def test_a_person_logs_in_at_the_issuer_and_out_again(tmp_path: Path, scri
 
 
 async def test_a_whole_server_serves_its_console_on_the_network(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, shared_ray: SharedRay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [port] = free_ports(1)
     address = f"https://localhost:{port}"
@@ -142,7 +143,7 @@ async def test_a_whole_server_serves_its_console_on_the_network(
             f"auth.audience={AUDIENCE}",
             f"auth.jwks_url={issuer.url}/jwks",
         )
-        server = await asyncio.to_thread(start_server, tmp_path / "home", *settings)
+        server = await asyncio.to_thread(start_server, tmp_path / "home", *settings, ray=shared_ray)
         try:
             await page.goto(f"{address}/health")
             await page.get_by_role("link", name="Log in at 127.0.0.1").click()

@@ -14,6 +14,7 @@ from playwright.async_api import Page, Route, expect
 from server.cli.demo.processes import free_ports
 from tests.e2e.browser import assert_accessible, needs_chromium, page_of_a_browser
 from tests.e2e.harness import DATA, Server, planted, start_server, stop_server
+from tests.e2e.shared_ray import SharedRay
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module"), needs_chromium]
 PATIENCE_MS = 60_000
@@ -46,11 +47,12 @@ class Site:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+async def site(tmp_path_factory: pytest.TempPathFactory, shared_ray: SharedRay) -> AsyncIterator[Site]:
     [port] = free_ports(1)
     settings = ("console.enabled=true", f"console.port={port}")
     home: Path = tmp_path_factory.mktemp("try") / "home"
-    made = Site(await asyncio.to_thread(start_server, home, *settings), settings, f"http://127.0.0.1:{port}")
+    server = await asyncio.to_thread(start_server, home, *settings, ray=shared_ray)
+    made = Site(server, settings, f"http://127.0.0.1:{port}")
     yield made
     await asyncio.to_thread(stop_server, made.server)
 
@@ -191,7 +193,7 @@ async def test_what_cannot_be_taken_is_told_on_the_page(site: Site) -> None:
         await expect(page.get_by_role("alert")).to_contain_text("blank", timeout=PATIENCE_MS)
 
 
-async def test_the_live_page_survives_a_restart_of_the_server(site: Site) -> None:
+async def test_the_live_page_survives_a_restart_of_the_server(site: Site, shared_ray: SharedRay) -> None:
     """The last of these tests: it stops the server."""
     gone = ("Failed to load resource", "ERR_CONNECTION_REFUSED", "[object Event]")
     async with page_of_a_browser(expected=gone) as page:
@@ -200,7 +202,7 @@ async def test_the_live_page_survives_a_restart_of_the_server(site: Site) -> Non
         await page.goto(f"{site.address}/live/{session_id}")
         await expect(page.get_by_text("I am [REDACTED_NAME], here")).to_be_visible()
         await asyncio.to_thread(stop_server, site.server)
-        site.server = await asyncio.to_thread(start_server, site.server.home, *site.settings)
+        site.server = await asyncio.to_thread(start_server, site.server.home, *site.settings, ray=shared_ray)
         # The stream comes back by itself, is told that nobody is logged in any more, and leads to the login.
         await page.wait_for_url("**/login?next=*", timeout=PATIENCE_MS)
         await page.get_by_label("API key or token").fill(site.server.operator_key)

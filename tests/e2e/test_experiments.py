@@ -17,6 +17,7 @@ from vestibule.v1 import session_pb2
 
 from server.cli.channel import open_aio_channel
 from tests.e2e.harness import READY_TIMEOUT_S, App, Server, start_server, stop_server
+from tests.e2e.shared_ray import SharedRay
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -51,11 +52,11 @@ def command(server: Server, *arguments: str) -> Any:
     return json.loads(subprocess.run(whole, env=environment, check=True, capture_output=True, text=True).stdout)
 
 
-def test_sessions_get_variants_and_the_report_counts_them(home: Path) -> None:
+def test_sessions_get_variants_and_the_report_counts_them(home: Path, shared_ray: SharedRay) -> None:
     home.mkdir()
     file = home / "experiments.yaml"
     file.write_text(FILE.format(start=f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}"), encoding="utf-8")
-    server = start_server(home, f"experiments.file={file}")
+    server = start_server(home, f"experiments.file={file}", ray=shared_ray)
     try:
         marks = asyncio.run(opened(server, "site-7", 24))
         assert set(marks) == {"pause_length.usual", "pause_length.short"}

@@ -20,6 +20,7 @@ from server.analytics.client import connect
 from server.cli.channel import open_aio_channel
 from tests.e2e import event_groups, event_log
 from tests.e2e.harness import App, Server, start_server, stop_server
+from tests.e2e.shared_ray import SharedRay
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1800)]
 T = TypeVar("T")
@@ -119,9 +120,10 @@ def _sql(steps: tuple[str, ...], window: timedelta | None, order: str) -> str:
 
 
 @pytest.fixture
-def fast(home: Path) -> Iterator[Server]:
+def fast(home: Path, shared_ray: SharedRay) -> Iterator[Server]:
     """A server that lets one caller make as many calls as it likes: a log has thousands of sessions."""
-    running = start_server(home, "limits.client_calls_per_s=100000", "limits.client_calls_burst=1000000")
+    limits = ("limits.client_calls_per_s=100000", "limits.client_calls_burst=1000000")
+    running = start_server(home, *limits, ray=shared_ray)
     yield running
     stop_server(running)
 

@@ -27,6 +27,7 @@ from server.cli.demo.vision_replies import pictures_of_requests
 from server.settings import Settings
 from tests.data.make_badge import AUTHOR, PLACE, VCARD, draw_badge, with_metadata
 from tests.e2e.harness import DATA, READY_TIMEOUT_S, App, Server, start_server, stop_server
+from tests.e2e.shared_ray import SharedRay
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -44,7 +45,7 @@ class Running:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def running(tmp_path_factory: pytest.TempPathFactory, shared_ray: SharedRay) -> Iterator[Running]:
     home = tmp_path_factory.mktemp("labels")
     received, log = home / "received.bin", home / "upstream.log"
     arguments = ["-m", "server.cli.demo.llm_server", "--port", "0", "--record", str(received)]
@@ -53,7 +54,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     try:
         wait_until(lambda: "http://" in log.read_text(), upstream, READY_TIMEOUT_S, "The upstream did not start")
         [url] = re.findall(r"http://[\w.:]+", log.read_text())
-        server = start_server(home / "own", f"labels_base_url={url}/v1")
+        server = start_server(home / "own", f"labels_base_url={url}/v1", ray=shared_ray)
         yield Running(server, received)
     finally:
         if server is not None:

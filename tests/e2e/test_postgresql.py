@@ -18,6 +18,7 @@ from vestibule.v1 import admin_pb2, conversation_pb2, funnel_pb2, media_pb2
 from server.cli.channel import open_aio_channel
 from tests.e2e.harness import DATA, App, Server, config, propose, start_server, stop_server
 from tests.e2e.outages import said
+from tests.e2e.shared_ray import SharedRay
 from tests.e2e.test_main_job import approve
 from tests.postgres_server import ADMIN_DATABASE, postgres_server, skip_without_postgres
 
@@ -100,10 +101,10 @@ async def reports(app: App, sessions: int) -> None:
 
 
 async def test_a_visit_is_kept_in_postgresql_and_another_machine_goes_on(
-    home: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+    home: Path, database: Database, shared_ray: SharedRay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VESTIBULE_LEDGER__URL", database.url)
-    server = start_server(home / "one")
+    server = start_server(home / "one", ray=shared_ray)
     try:
         async with open_aio_channel(server.address, credential=server.operator_key) as channel:
             app = App(channel)
@@ -143,7 +144,7 @@ async def test_a_visit_is_kept_in_postgresql_and_another_machine_goes_on(
     finally:
         stop_server(server)
     shutil.copytree(home / "one" / "state", home / "elsewhere" / "state")  # keys and spool move along, the mirror not
-    other = start_server(home / "elsewhere")
+    other = start_server(home / "elsewhere", ray=shared_ray)
     try:
         async with open_aio_channel(other.address, credential=server.operator_key) as channel:
             app = App(channel)

@@ -19,6 +19,7 @@ from server.cli.channel import open_aio_channel
 from server.cli.demo.proof import copied_ledger
 from tests.e2e.harness import App, Server, config, start_server, stop_server
 from tests.e2e.outages import said
+from tests.e2e.shared_ray import SharedRay
 from tests.unit.llm.scripted_upstream import KEY, run_upstream
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -27,9 +28,9 @@ PATIENCE_S = 180.0
 
 
 @asynccontextmanager
-async def started(home: Path, *settings: str) -> AsyncIterator[Server]:
+async def started(home: Path, ray: SharedRay, *settings: str) -> AsyncIterator[Server]:
     """A server on the files of the last one."""
-    server = await asyncio.to_thread(start_server, home, *settings)
+    server = await asyncio.to_thread(start_server, home, *settings, ray=ray)
     try:
         yield server
     finally:
@@ -84,13 +85,13 @@ async def talk(server: Server, *texts: str) -> list[conversation_pb2.ConverseRes
 
 
 async def test_a_refused_key_is_told_and_the_reply_comes_once_there_is_another(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, shared_ray: SharedRay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = tmp_path / "home"
     with run_upstream(tmp_path / "llm.record") as upstream:
         url = f"llm.base_url={upstream.url}/v1"
         monkeypatch.setenv("VESTIBULE_LLM__API_KEY", "expired")
-        async with started(home, url, "llm.probe_s=0") as server:
+        async with started(home, shared_ray, url, "llm.probe_s=0") as server:
             told = await talk(server, "I am at the Riverside site", "The meter reads 4821.")
             ends = [message.reply_ended for message in told if message.HasField("reply_ended")]
             assert [ended.origin for ended in ends] == [common_pb2.ORIGIN_FALLBACK] * 2
@@ -100,10 +101,10 @@ async def test_a_refused_key_is_told_and_the_reply_comes_once_there_is_another(
             assert breaker["last_failure_reason"] == "UPSTREAM_KEY_REFUSED"
             assert upstream.record.read_bytes().count(b"POST /v1/chat/completions") == 1
         monkeypatch.delenv("VESTIBULE_LLM__API_KEY")
-        async with started(home) as server:
+        async with started(home, shared_ray) as server:
             assert (await llm(server))["detail"].endswith("2 job(s) wait until one is.")
         monkeypatch.setenv("VESTIBULE_LLM__API_KEY", KEY)
-        async with started(home, url, "llm.probe_s=0") as server:
+        async with started(home, shared_ray, url, "llm.probe_s=0") as server:
             async with asyncio.timeout(PATIENCE_S):
                 while await asyncio.to_thread(origins, server) != ["MODEL", "MODEL"]:  # noqa: ASYNC110
                     await asyncio.sleep(0.5)

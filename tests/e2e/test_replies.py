@@ -20,6 +20,7 @@ from server.cli.channel import open_aio_channel
 from server.cli.demo.proof import copied_ledger
 from tests.e2e.harness import App, Server, audio, config, propose, start_server, stop_server, visit_pcm
 from tests.e2e.outages import said
+from tests.e2e.shared_ray import SharedRay
 from tests.unit.llm.scripted_upstream import KEY, ScriptedUpstream, run_upstream
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -41,7 +42,7 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(tmp_path_factory: pytest.TempPathFactory, shared_ray: SharedRay) -> Iterator[Place]:
     """One server for all tests here."""
     folder = tmp_path_factory.mktemp("replies")
     with run_upstream(folder / "llm.record") as upstream, pytest.MonkeyPatch.context() as secrets:
@@ -51,7 +52,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             "llm.failures=1000",  # the breaker stays closed
             "retry.llm_api.first_delay_s=0.2",
         )
-        server = start_server(folder / "home", *settings)
+        server = start_server(folder / "home", *settings, ray=shared_ray)
         try:
             yield Place(server, upstream)
         finally:

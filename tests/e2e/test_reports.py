@@ -17,6 +17,7 @@ from server.ledger.columns import Cursor
 from server.reports.message import ReportMessage
 from tests.e2e.browser import assert_accessible, needs_chromium, page_of_a_browser
 from tests.e2e.harness import Server, start_server, stop_server
+from tests.e2e.shared_ray import SharedRay
 from tests.smtp_server import Mailbox, smtp_server
 from tests.unit.ledger.migrated import open_ledger
 from tests.unit.reports.two_weeks import NETWORKS, WEEK, SimulatedWeek, breaker, maker
@@ -58,7 +59,7 @@ def two_different_weeks(cursor: Cursor) -> None:
     breaker(cursor, "vision_worker", datetime(2026, 3, 4), timedelta(hours=3))
 
 
-async def test_a_test_report_goes_to_a_folder_and_by_mail(home: Path) -> None:
+async def test_a_test_report_goes_to_a_folder_and_by_mail(home: Path, shared_ray: SharedRay) -> None:
     folder = home.parent / "reports"
     folder.mkdir()
     mailbox = Mailbox(answers=["250 kept", "550 no"])
@@ -71,7 +72,7 @@ async def test_a_test_report_goes_to_a_folder_and_by_mail(home: Path) -> None:
             f"reports.smtp_port={port}",
             "reports.smtp_security=none",
         )
-        server = await asyncio.to_thread(start_server, home, *settings)
+        server = await asyncio.to_thread(start_server, home, *settings, ray=shared_ray)
         try:
             sent = await asyncio.to_thread(command, server, "report", "send", "--test")
             refused = await asyncio.to_thread(command, server, "report", "send", "--test", "--to", "mail", "--json")

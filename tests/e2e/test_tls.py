@@ -24,6 +24,7 @@ from server.cli.channel import open_aio_channel
 from server.cli.client_tls import ClientTls
 from server.tls.development import addresses_of_this_machine
 from tests.e2e.harness import DATA, App, Server, config, start_server, stop_server
+from tests.e2e.shared_ray import SharedRay
 from tests.unit.docs.client_pages import NO_NODE, Terminal, built_typescript
 
 pytestmark = pytest.mark.e2e
@@ -67,12 +68,12 @@ def make_certificate(state: Path) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+def secured(tmp_path_factory: pytest.TempPathFactory, shared_ray: SharedRay) -> Iterator[Secured]:
     home = tmp_path_factory.mktemp("secured")
     roots = make_certificate(home / "state")
     files = variables(home / "state")
     assignments = [f"tls.{name}={files[f'tls__{name}']}" for name in ("certificate", "key")]
-    server = start_server(home, *assignments, host="0.0.0.0", tls=ClientTls(roots))
+    server = start_server(home, *assignments, host="0.0.0.0", tls=ClientTls(roots), ray=shared_ray)
     try:
         port = server.address.rpartition(":")[2]
         phone = next((a for a in addresses_of_this_machine() if a.count(".") == 3), "127.0.0.1")

@@ -18,6 +18,7 @@ from server.cli.channel import open_aio_channel
 from server.uploads.malware_scan import EICAR
 from tests.clamav.conftest import clamd
 from tests.e2e.harness import DATA, App, Server, detail, reason, refusal, start_server, stop_server
+from tests.e2e.shared_ray import SharedRay
 from tests.eventually import eventually
 
 pytestmark = pytest.mark.e2e
@@ -76,11 +77,13 @@ class Scanned:
 
 
 @pytest.fixture(scope="module")
-def scanned_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, ExitStack]]:
+def scanned_server(
+    tmp_path_factory: pytest.TempPathFactory, shared_ray: SharedRay
+) -> Iterator[tuple[Server, ExitStack]]:
     with ExitStack() as scanner:
         address = scanner.enter_context(clamd(tmp_path_factory.mktemp("clamd"), "AlertExceedsMax yes"))
         settings = ("clamav.mode=required", f"clamav.address={address}")
-        server = start_server(tmp_path_factory.mktemp("scanned"), *settings)
+        server = start_server(tmp_path_factory.mktemp("scanned"), *settings, ray=shared_ray)
         try:
             yield server, scanner
         finally:

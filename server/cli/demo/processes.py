@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -70,8 +70,15 @@ class Child:
     seen: set[psutil.Process] = field(default_factory=set)
 
     @classmethod
-    def start(cls, name: str, arguments: list[str], log: Path) -> Child:
-        """Start `python ARGUMENTS` in its own process group, so that Ctrl-C does not reach it."""
+    def start(cls, name: str, arguments: list[str], log: Path, environment: Mapping[str, str] | None = None) -> Child:
+        """Start `python ARGUMENTS` in its own process group, so that Ctrl-C does not reach it.
+
+        Args:
+            name: What messages call it.
+            arguments: Of Python.
+            log: Gets its output.
+            environment: Variables that it gets besides those of this process.
+        """
         with log.open("wb") as output:
             process = subprocess.Popen(
                 child_python(*arguments),
@@ -79,6 +86,7 @@ class Child:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                env={**os.environ, **(environment or {})},
             )
         return cls(name, process, log)
 
