@@ -70,6 +70,7 @@ EMBEDDED: Final = frozenset(
         "test_integrity",
         "test_long_reads",
         "test_migrations",
+        "test_older_ledgers",
         "test_open_rewrite",
         "test_rewrite",
         "test_tables",
