@@ -25,7 +25,7 @@ from models.errors import Overloaded, Unavailable
 from models.private_files import make_private_folder
 from models.reasons import Reason
 from server.analytics.file_copies import copy_changes, copy_whole
-from server.runtime.disk_room import free_bytes
+from server.runtime.free_bytes import free_bytes
 
 HEADER_BYTES = 3 * 4096
 """DuckDB's main header and the two that a checkpoint writes in turn, each with its number."""

@@ -21,7 +21,7 @@ from server.backup.files import copy_hashed, disk_of_backup, hashed, remove_tree
 from server.backup.layout import FileEntry, Manifest
 from server.backup.sources import ServerFiles
 from server.ledger.copied import LedgerContents, contents, fold_wal, opened_copy
-from server.runtime.disk_room import free_bytes
+from server.runtime.free_bytes import free_bytes
 from server.uploads.encrypted_frames import HEADER_BYTES as SPOOL_HEADER_BYTES
 from server.uploads.encrypted_frames import key_id_of
 

@@ -10,8 +10,8 @@ from models.errors import WeightsError
 from models.weights.added import added_names
 from models.weights.store import ALL, locate, verify
 from server.doctor.results import Finding, Situation, ok, problem, refused, warning
-from server.runtime.disk_room import free_bytes
 from server.runtime.folders import nearest_existing
+from server.runtime.free_bytes import free_bytes
 
 
 def check_weights(situation: Situation) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import Literal
+from typing import Final, Literal, get_args
 
 from models.text import RedactedText
 from server.flows.definition import FlowDefinition, Step
@@ -18,6 +18,7 @@ from server.flows.fields import FieldDefinition, PhotoField
 
 AnswerWay = Literal["speech", "text", "picture", "app", "review"]
 """How an answer came: said, typed, read in a picture, or given by the app as a value. A review only opens a field."""
+ANSWER_WAYS: Final = frozenset(get_args(AnswerWay))
 
 
 class AnswerStatus(StrEnum):

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final
 
 from models.text import RedactedText
-from server.flows.definition import FlowDefinition
-from server.flows.progress import Answer, AnswerStatus, AnswerWay
 from server.ledger.columns import (
     Cursor,
     Row,
@@ -26,6 +24,10 @@ from server.ledger.columns import (
     update,
 )
 from server.ledger.table_schema import SqlView, TableSchema
+
+if TYPE_CHECKING:  # what reads the ledger for analysts needs the views alone, and starts in half of the time without
+    from server.flows.definition import FlowDefinition
+    from server.flows.progress import Answer
 
 ANSWERS: Final = TableSchema(
     "answers",
@@ -75,8 +77,6 @@ V_ANSWERS: Final = SqlView(
 
 STATEMENTS: Final = [*ANSWERS.statements(), *V_ANSWERS.statements()]
 """Of the migration that creates both."""
-
-_WAYS: Final = frozenset(get_args(AnswerWay))
 
 
 def append(
@@ -150,7 +150,9 @@ def clear_read_values(cursor: Cursor, where: str, which: dict[str, Any]) -> None
 
 
 def _answer(row: Row) -> Answer:
-    assert row["way"] in _WAYS
+    from server.flows.progress import ANSWER_WAYS, Answer, AnswerStatus
+
+    assert row["way"] in ANSWER_WAYS
     return Answer(
         step=row["step"],
         field=row["field"],

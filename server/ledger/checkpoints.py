@@ -19,7 +19,7 @@ from typing import Final
 import duckdb
 
 from server.ledger.columns import DuckDb
-from server.runtime.disk_room import free_bytes
+from server.runtime.free_bytes import free_bytes
 
 MARGIN_BYTES: Final = 32 * 1024 * 1024
 """Room that must be left beside a second copy of file and WAL."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from server.flows.app_events import Declaration, DeclaredProperty, PropertyKind
 from server.ledger.columns import Cursor, fetch_all, fetch_one, insert, stored_time
 from server.ledger.dialects import hold
 from server.ledger.table_schema import TableSchema, comment_on
+
+if TYPE_CHECKING:  # as in ``server.ledger.answers``
+    from server.flows.app_events import Declaration, DeclaredProperty
 
 EVENT_DECLARATIONS = TableSchema(
     "event_declarations",
@@ -38,6 +41,8 @@ COMMENTS = (
 
 def all_declarations(cursor: Cursor) -> dict[str, Declaration]:
     """What every client has declared, by client."""
+    from server.flows.app_events import DeclaredProperty, PropertyKind
+
     found: dict[str, dict[str, Mapping[str, DeclaredProperty]]] = {}
     for row in fetch_all(cursor, "SELECT client_id, name, properties FROM event_declarations ORDER BY client_id, name"):
         properties = {

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from models.errors import Conflict
 from models.reasons import Reason
-from server.flows.catalogue import flow_not_found, flow_version_not_found
-from server.flows.definition import FlowDefinition
 from server.ledger.columns import Cursor, count, fetch_all, fetch_one, insert, stored_time
 from server.ledger.dialects import hold
 from server.ledger.table_schema import SqlView, TableSchema, comment_on
 from server.ledger.views import V_SESSIONS
+
+if TYPE_CHECKING:  # as in ``server.ledger.answers``
+    from server.flows.definition import FlowDefinition
 
 FLOWS = TableSchema(
     "flows",
@@ -125,6 +127,8 @@ def keep(cursor: Cursor, flows: Iterable[FlowDefinition], now: datetime) -> None
 
 def stored(cursor: Cursor) -> list[FlowDefinition]:
     """Every version that the server has had."""
+    from server.flows.definition import FlowDefinition
+
     rows = fetch_all(cursor, "SELECT content FROM flows ORDER BY name, version")
     return [FlowDefinition.model_validate_json(row["content"]) for row in rows]
 
@@ -145,6 +149,9 @@ def find(cursor: Cursor, name: str, version: int = 0) -> FlowDefinition:
     Raises:
         NotFound: FLOW_NOT_FOUND.
     """
+    from server.flows.catalogue import flow_not_found, flow_version_not_found
+    from server.flows.definition import FlowDefinition
+
     row = fetch_one(
         cursor,
         "SELECT content FROM flows WHERE name = ? AND ? IN (0, version) ORDER BY version DESC LIMIT 1",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from models.amounts import size_text
 from models.errors import Overloaded
 from models.reasons import Reason
 from server.observability.log import get_logger
+from server.runtime.free_bytes import free_bytes
 
 log = get_logger("disk")
 
@@ -22,15 +22,6 @@ HINT: Final = (
     "Try again later. The operator has to make room on the disk; what was accepted is kept, and the server goes on by "
     "itself."
 )
-
-
-def free_bytes(folder: Path) -> int:
-    """Bytes that this user may still write to the disk of a folder; 0 when it cannot be asked."""
-    try:
-        disk = os.statvfs(folder)
-    except OSError:
-        return 0
-    return disk.f_bavail * disk.f_frsize
 
 
 @dataclass(frozen=True, slots=True)

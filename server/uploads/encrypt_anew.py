@@ -16,7 +16,7 @@ from uuid import UUID
 from models.errors import InternalError, Overloaded, Unavailable
 from models.private_files import open_private, sync_folder
 from server.observability.log import get_logger
-from server.runtime.disk_room import free_bytes
+from server.runtime.free_bytes import free_bytes
 from server.runtime.keyring import key_id
 from server.uploads.audio_log import log_cipher
 from server.uploads.disk import disk_errors

@@ -27,8 +27,8 @@ from server.ledger.transactional import Ledger
 from server.observability.log import get_logger
 from server.records.status import Component
 from server.records.vocabulary import VocabularySealer
-from server.runtime.disk_room import free_bytes
 from server.runtime.file_lock import WAIT_S, acquire_soon
+from server.runtime.free_bytes import free_bytes
 from server.runtime.keyring import KEY_BYTES, key_id
 from server.uploads.disk import disk_errors
 from server.uploads.encrypt_anew import Outcome, SpoolEncryption

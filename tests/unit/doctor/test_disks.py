@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from server.doctor.disks import check_disks, shared_memory, size_of_files
-from server.runtime.disk_room import free_bytes
+from server.runtime.free_bytes import free_bytes
 from tests.unit.doctor.situations import bad, only, situation
 
 TEBIBYTE = 1024**4
