@@ -20,9 +20,11 @@ from models.sealed_values import Binding, OpenedValue, read_public_key, seal_val
 from server.cli.demo.processes import free_ports
 from server.cli.main import cli
 from server.erasure import eraser
+from server.ledger.integrity import catalogue
 from server.runtime.installation import load_or_create_installation_id
 from tests.unit.backup.conftest import Home, files_in
-from tests.unit.ledger.migrated import open_ledger
+from tests.unit.cli.loaded import classifier_loaded_once
+from tests.unit.ledger.migrated import newest_schema, open_ledger
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 SITE_VISIT = Path(str(files("server.flows"))) / "shipped" / "site_visit.yaml"
@@ -169,6 +171,14 @@ OF_A_SERVER: dict[str, list[str]] = {
 
 OF_POSTGRESQL = ("ledger copy",)
 """Those that need PostgreSQL; see test_postgresql_commands."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _once() -> Iterator[None]:
+    """The redactor's model is loaded once. A check of a ledger compares it with one that was made before."""
+    with classifier_loaded_once(), pytest.MonkeyPatch.context() as patched:
+        patched.setattr(catalogue, "made_anew", newest_schema)
+        yield
 
 
 @pytest.fixture(scope="module")

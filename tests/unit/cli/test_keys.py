@@ -38,7 +38,8 @@ from server.runtime.lifecycle import Lifecycle
 from server.services.access import AccessService
 from server.setting_groups import LimitSettings
 from tests.fakes.gateway import FakeGateway
-from tests.unit.ledger.migrated import open_ledger
+from tests.unit.cli.loaded import classifier_loaded_once
+from tests.unit.ledger.migrated import migrated_file, open_ledger
 
 
 class Installation:
@@ -111,6 +112,19 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installatio
     return Installation(tmp_path, monkeypatch)
 
 
+@pytest.fixture
+def with_ledger(installation: Installation) -> Installation:
+    """One whose ledger is there already. To make it takes half a second."""
+    migrated_file(installation.data_dir / "ledger.duckdb")
+    return installation
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _once() -> Iterator[None]:
+    with classifier_loaded_once():
+        yield
+
+
 @pytest.fixture(params=["server", "file"])
 def either(
     request: pytest.FixtureRequest, installation: Installation, weights_cache: Path, monkeypatch: pytest.MonkeyPatch
@@ -118,6 +132,7 @@ def either(
     """The commands through a running server, and on its ledger file, with weights for the check of names."""
     if request.param == "file":
         monkeypatch.setenv("VESTIBULE_CACHE_DIR", str(weights_cache.parent))
+        migrated_file(installation.data_dir / "ledger.duckdb")
         yield installation
         return
     with installation.serving():
@@ -169,18 +184,18 @@ def test_wrong_requests_are_explained(either: Installation) -> None:
 
 
 def test_a_client_id_that_may_name_a_person_is_refused_until_it_was_checked(
-    installation: Installation, weights_cache: Path, monkeypatch: pytest.MonkeyPatch
+    with_ledger: Installation, weights_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VESTIBULE_CACHE_DIR", str(weights_cache.parent))
     named = ("create", "--scope", "app", "--client", "maria_lopez", "--label", "john_carter")
-    refused = installation.run(*named)
+    refused = with_ledger.run(*named)
     assert (refused.exit_code, "[CLIENT_ID_PERSONAL]" in refused.stderr) == (1, True)
     assert "--client-checked" in refused.stderr
     assert "maria" not in refused.stderr
-    assert installation.listed() == []
-    assert installation.run(*named, "--client-checked").exit_code == 0
-    installation.made("--scope", "app", "--client", "kiosk-7")
-    assert {(row["client_id"], row["label"]) for row in installation.listed()} == {
+    assert with_ledger.listed() == []
+    assert with_ledger.run(*named, "--client-checked").exit_code == 0
+    with_ledger.made("--scope", "app", "--client", "kiosk-7")
+    assert {(row["client_id"], row["label"]) for row in with_ledger.listed()} == {
         ("maria_lopez", "redacted"),
         ("kiosk-7", ""),
     }
@@ -218,9 +233,9 @@ def test_a_key_made_before_the_first_start_works(installation: Installation, mon
     assert row["last_use_time"]
 
 
-def test_what_is_done_to_the_file_is_in_the_audit(installation: Installation) -> None:
-    key = installation.made("--scope", "operator")
-    ledger = open_ledger(installation.data_dir / "ledger.duckdb")
+def test_what_is_done_to_the_file_is_in_the_audit(with_ledger: Installation) -> None:
+    key = with_ledger.made("--scope", "operator")
+    ledger = open_ledger(with_ledger.data_dir / "ledger.duckdb")
     read = ledger.read(lambda cursor: audit.list_rows(cursor, AuditFilter(), page_size=9, page_token=""))
     rows, _ = asyncio.run(_awaited(read))
     ledger.close()
@@ -229,11 +244,11 @@ def test_what_is_done_to_the_file_is_in_the_audit(installation: Installation) ->
     assert [(row.subject, row.action, row.object_id) for row in rows] == [("offline", "key_created", key.split("_")[1])]
 
 
-def test_a_chain_that_does_not_fit_its_head_is_not_mended(installation: Installation) -> None:
+def test_a_chain_that_does_not_fit_its_head_is_not_mended(with_ledger: Installation) -> None:
     for _ in range(2):
-        installation.made("--scope", "operator")
-    (installation.state_dir / "audit.head").unlink()
-    installation.made("--scope", "operator")
+        with_ledger.made("--scope", "operator")
+    (with_ledger.state_dir / "audit.head").unlink()
+    with_ledger.made("--scope", "operator")
     verified = CliRunner().invoke(cli, ["audit", "verify"])
     assert verified.exit_code == 1
     assert "AUDIT_BROKEN" in verified.output
@@ -253,16 +268,16 @@ def test_a_server_without_the_key_refuses(installation: Installation) -> None:
 
 
 def test_a_ledger_that_a_server_holds_at_another_address(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
+    with_ledger: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """DuckDB locks its file for one process, and lets it be opened again in the same one."""
 
     def locked(*_arguments: object, **_options: object) -> NoReturn:
         raise Unavailable("Another process holds the ledger.", reason=Reason.LEDGER_LOCKED)
 
-    installation.made("--scope", "operator")
+    with_ledger.made("--scope", "operator")
     monkeypatch.setattr(EmbeddedLedger, "open", locked)
-    done = installation.run("list")
+    done = with_ledger.run("list")
     assert "[LEDGER_LOCKED]" in done.stderr
     assert "--address" in done.stderr
     assert "about a minute: try again" in done.stderr
@@ -274,10 +289,10 @@ def test_without_a_ledger_there_is_nothing_to_list(installation: Installation) -
     assert not installation.data_dir.exists()
 
 
-def test_a_whole_key_is_taken_for_its_id_and_never_repeated(installation: Installation) -> None:
-    key = installation.made("--scope", "operator")
-    assert installation.run("revoke", key).stdout == f"{key.split('_')[1]}: revoked\n"
-    wrong = installation.run("revoke", f"{key}0")
+def test_a_whole_key_is_taken_for_its_id_and_never_repeated(with_ledger: Installation) -> None:
+    key = with_ledger.made("--scope", "operator")
+    assert with_ledger.run("revoke", key).stdout == f"{key.split('_')[1]}: revoked\n"
+    wrong = with_ledger.run("revoke", f"{key}0")
     assert wrong.exit_code == 2
     assert key.split("_")[2] not in wrong.stderr
 
@@ -305,9 +320,9 @@ def test_a_client_that_is_missing_or_too_much_is_told_before_anything_is_made(
 
 @pytest.mark.models
 def test_a_label_that_names_a_person_is_told_to_be_replaced(
-    installation: Installation, weights_cache: Path, monkeypatch: pytest.MonkeyPatch
+    with_ledger: Installation, weights_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VESTIBULE_CACHE_DIR", str(weights_cache.parent))
-    made = installation.run("create", "--scope", "operator", "--label", "maria-lopez")
+    made = with_ledger.run("create", "--scope", "operator", "--label", "maria-lopez")
     assert "The label may name a person, so it is stored as `redacted`." in made.stderr
-    assert "label" not in installation.run("create", "--scope", "operator", "--label", "kiosk").stderr
+    assert "label" not in with_ledger.run("create", "--scope", "operator", "--label", "kiosk").stderr

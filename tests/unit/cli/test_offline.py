@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,6 +14,7 @@ from server.cli import offline, redact_command
 from server.cli.config import load_settings
 from server.cli.main import cli
 from tests.fakes.redactor import PhraseRedactor
+from tests.unit.cli.loaded import loaded_once
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 
@@ -29,15 +29,10 @@ def redactor(monkeypatch: pytest.MonkeyPatch) -> PhraseRedactor:
     return fake
 
 
-@pytest.fixture(scope="module")
-def loaded_once() -> Iterator[None]:
+@pytest.fixture(scope="module", name="loaded_once")
+def _loaded_once() -> Iterator[None]:
     """Each model is loaded by the first command that needs it, and kept for the others."""
-    from models.speech import engines
-    from models.vision import ocr
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(ocr, "RapidOcrEngine", cache(ocr.RapidOcrEngine))
-        patched.setattr(engines, "build_engine", cache(engines.build_engine))
+    with loaded_once():
         yield
 
 
