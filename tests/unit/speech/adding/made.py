@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,12 @@ def dimensions(vocabulary: int = 51_864, mels: int = 80) -> ModelDimensions:
 
 
 def content(vocabulary: int = 51_864, mels: int = 80) -> dict[str, Any]:
-    """What openai-whisper saves; the numbers are always the same."""
+    """What openai-whisper saves; the numbers are always the same. The caller may change it."""
+    return deepcopy(_content(vocabulary, mels))
+
+
+@cache
+def _content(vocabulary: int, mels: int) -> dict[str, Any]:
     torch.manual_seed(3)
     dims = dimensions(vocabulary, mels)
     state = Whisper(dims).half().state_dict()

@@ -67,10 +67,9 @@ def test_a_checkpoint_becomes_a_folder_that_the_engine_loads(
     assert ("yue" in WhisperTokens(folder, model.is_multilingual).languages) == (vocabulary == 51_866)
 
 
-def test_a_folder_that_was_made_is_added_again_without_a_change(tmp_path: Path, cache: Path) -> None:
-    first = add(checkpoint(tmp_path / "mine.pt"), cache)
-    second = add(first, cache, "again")
-    assert {f.name: f.read_bytes() for f in first.iterdir()} == {f.name: f.read_bytes() for f in second.iterdir()}
+def test_a_folder_that_was_made_is_added_again_without_a_change(made: Path, cache: Path) -> None:
+    second = add(made, cache, "again")
+    assert {f.name: f.read_bytes() for f in made.iterdir()} == {f.name: f.read_bytes() for f in second.iterdir()}
 
 
 def test_the_record_names_the_files_that_were_given_and_those_that_were_made(tmp_path: Path, cache: Path) -> None:
@@ -245,14 +244,17 @@ def test_a_compressed_checkpoint_is_refused_before_it_grows(tmp_path: Path, cach
     assert reason(tmp_path / "mine.pt", cache) == "WEIGHTS_INVALID"
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CTranslate2 folder."""
+    home = tmp_path_factory.mktemp("made")
+    return add(checkpoint(home / "first.pt"), home)
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A CTranslate2 folder that may be changed."""
-    other = tmp_path / "other"
-    other.mkdir()
-    made = add(checkpoint(tmp_path / "first.pt"), other)
-    shutil.copytree(made, tmp_path / "folder")
-    return tmp_path / "folder"
+def folder(made: Path, tmp_path: Path) -> Path:
+    """A copy of it that may be changed."""
+    return Path(shutil.copytree(made, tmp_path / "folder"))
 
 
 def test_a_link_is_not_followed(folder: Path, cache: Path) -> None:
