@@ -41,7 +41,8 @@ def loaded_once() -> Iterator[None]:
 def classifier_loaded_once() -> Iterator[None]:
     """The same of what redactors find words with."""
     from models.redaction import redactor
+    from models.redaction.ner.engines import build_classifier
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(redactor, "build_classifier", cache(redactor.build_classifier))
+        patched.setattr(redactor, "build_classifier", cache(build_classifier))
         yield

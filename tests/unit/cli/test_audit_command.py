@@ -69,10 +69,11 @@ def serving(ledger: EmbeddedLedger, state_dir: Path) -> Iterator[str]:
     thread.join(60)
 
 
-@pytest.fixture
-def folders(tmp_path: Path) -> tuple[Path, Path]:
-    """A data folder whose ledger has seven rows of the audit, and the state folder with the head."""
-    data, state = tmp_path / "data", tmp_path / "state"
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What each test gets a copy of."""
+    home = tmp_path_factory.mktemp("filled")
+    data, state = home / "data", home / "state"
     ledger = open_ledger(data / "ledger.duckdb")
 
     async def fill() -> None:
@@ -85,6 +86,13 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 
     asyncio.run(fill())
     ledger.close()
+    return home
+
+
+@pytest.fixture
+def folders(filled: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """A data folder whose ledger has seven rows of the audit, and the state folder with the head."""
+    data, state = (Path(shutil.copytree(filled / name, tmp_path / name)) for name in ("data", "state"))
     return data, state
 
 
