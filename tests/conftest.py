@@ -7,6 +7,7 @@ import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 import pytest
@@ -14,6 +15,9 @@ import pytest
 from models.weights.store import ALL, place
 from server.cli.demo import processes
 from server.settings import prepare_process
+
+if TYPE_CHECKING:
+    from models.redaction.redactor import LocalRedactor
 
 prepare_process()  # as every command does, before anything imports NumPy
 
@@ -47,6 +51,14 @@ def weights_cache() -> Path:
     for name in ALL:
         place(name, cache)
     return cache
+
+
+@pytest.fixture(scope="session")
+def real_redactor(weights_cache: Path) -> LocalRedactor:
+    """The redactor with the real classifier, which takes long to read. It has no state, so all tests share it."""
+    from models.redaction.redactor import build_redactor
+
+    return build_redactor(weights_cache)
 
 
 @pytest.fixture(scope="session")

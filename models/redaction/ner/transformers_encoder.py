@@ -42,8 +42,7 @@ class TransformersEncoder:
             torch.set_num_threads(1)
         self.device = device
         self._torch: Any = torch
-        bert = load_weights(config_file, source).bert
-        bert.encoder.layer = bert.encoder.layer[:layers]
+        bert = load_weights(config_file, source, layers).bert
         self._bert = bert.to(device)
         self._width = int(bert.config.hidden_size)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="encoder")
@@ -72,13 +71,17 @@ def load_published(config_file: Path, packed_file: Path) -> Any:
     return load_weights(config_file, PackedModel(packed_file))
 
 
-def load_weights(config_file: Path, source: Tensors) -> Any:
-    """A ``BertForTokenClassification`` with these weights. Nothing is fetched."""
+def load_weights(config_file: Path, source: Tensors, layers: int | None = None) -> Any:
+    """A ``BertForTokenClassification`` with these weights, of all layers or only the first. Nothing is fetched."""
     import torch
     from transformers import BertConfig, BertForTokenClassification
+    from transformers.initialization import no_init_weights
 
     config = BertConfig(**json.loads(config_file.read_text(encoding="utf-8")))
-    model = BertForTokenClassification(config)
+    if layers is not None:
+        config.num_hidden_layers = min(layers, config.num_hidden_layers)
+    with no_init_weights():  # drawing random numbers costs more than reading those of the file
+        model = BertForTokenClassification(config)
     names = dict(model.named_parameters())
     missing = model.load_state_dict({name: torch.tensor(source.tensor(name)) for name in names}, strict=False)
     if set(missing.missing_keys) & set(names):  # buffers, such as the numbers of the positions, are not in the file

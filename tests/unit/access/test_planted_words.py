@@ -14,7 +14,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from vestibule.v1 import access_pb2, admin_pb2
 
-from models.redaction.redactor import LocalRedactor, build_redactor
+from models.redaction.redactor import LocalRedactor
 from models.redaction.types import Redaction, RedactionContext
 from models.text import RawText
 from server.access.caller import Caller
@@ -152,10 +152,10 @@ def stored(folder: Path) -> dict[str, list[bytes]]:
 
 
 async def test_no_request_plants_a_name(
-    weights_cache: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    real_redactor: LocalRedactor, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(CALLERS, "operator", Caller("key:o", "", EVERYTHING))
-    world = TwoClients(tmp_path, RealRedaction(redactor=build_redactor(weights_cache)))
+    world = TwoClients(tmp_path, RealRedaction(redactor=real_redactor))
     owners, _ = await world.fill()
     tried, told = set(), []
     async with world.serving() as channel:
@@ -177,9 +177,9 @@ async def test_no_request_plants_a_name(
 
 @pytest.mark.parametrize("value", PLANTED)
 async def test_no_answer_of_the_model_plants_a_name(
-    weights_cache: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], value: str
+    real_redactor: LocalRedactor, tmp_path: Path, capfd: pytest.CaptureFixture[str], value: str
 ) -> None:
-    world = TwoClients(tmp_path, RealRedaction(redactor=build_redactor(weights_cache)))
+    world = TwoClients(tmp_path, RealRedaction(redactor=real_redactor))
     owners, _ = await world.fill()
     plain = RecordField("meter_reading", "4821")
     whole = OnboardingRecord("A visit.", (plain,), ("contact",))

@@ -17,7 +17,7 @@ from vestibule.v1 import funnel_pb2
 
 from models.errors import InvalidInput
 from models.reasons import Reason
-from models.redaction.redactor import build_redactor
+from models.redaction.redactor import LocalRedactor
 from server.access.audit import AuditTrail
 from server.access.caller import Caller, Scope, acting_as
 from server.flows.app_events import DeclaredProperty, PropertyKind
@@ -135,10 +135,10 @@ USUAL = {
 class Shop:
     """The service with the real redactor, and one session."""
 
-    def __init__(self, ledger: EmbeddedLedger, weights: Path) -> None:
+    def __init__(self, ledger: EmbeddedLedger, redactor: LocalRedactor) -> None:
         self._ledger = ledger
         ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, SESSION))
-        workers = LocalWorkers(redactor=build_redactor(weights))
+        workers = LocalWorkers(redactor=redactor)
         self._service = funnel_service(ledger, workers, lambda: NOW, TRAIL)
 
     async def declare(self, **kinds: funnel_pb2.PropertyKind.ValueType) -> None:
@@ -181,13 +181,15 @@ def ledger(tmp_path: Path) -> Iterator[EmbeddedLedger]:
 
 
 @pytest.fixture
-def shop(ledger: EmbeddedLedger, weights_cache: Path) -> Shop:
-    return Shop(ledger, weights_cache)
+def shop(ledger: EmbeddedLedger, real_redactor: LocalRedactor) -> Shop:
+    return Shop(ledger, real_redactor)
 
 
-async def test_texts_are_read_in_the_language_of_their_session(ledger: EmbeddedLedger, weights_cache: Path) -> None:
+async def test_texts_are_read_in_the_language_of_their_session(
+    ledger: EmbeddedLedger, real_redactor: LocalRedactor
+) -> None:
     ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, replace(SESSION, language="es")))
-    shop = Shop(ledger, weights_cache)
+    shop = Shop(ledger, real_redactor)
     await shop.declare(note=funnel_pb2.PROPERTY_KIND_TEXT)
     said = "mi número es cuatro uno cinco cinco cinco cinco cero uno tres dos"
     await shop.record([{"note": said, "undeclared": said}])
@@ -261,8 +263,8 @@ async def test_a_value_is_read_with_its_key(shop: Shop) -> None:
 
 
 @pytest.mark.models
-async def test_usual_properties_are_not_hidden_by_their_keys(weights_cache: Path) -> None:
-    workers = LocalWorkers(redactor=build_redactor(weights_cache))
+async def test_usual_properties_are_not_hidden_by_their_keys(real_redactor: LocalRedactor) -> None:
+    workers = LocalWorkers(redactor=real_redactor)
     texts = RememberedTexts(workers, timeout_s=60.0)
     with_key = {key: SpokenIn("en", value, key) for key, value in USUAL.items()}
     alone = {key: SpokenIn("en", value) for key, value in USUAL.items()}
@@ -294,7 +296,7 @@ def test_no_personal_value_is_readable_as_any_other_kind(shop: Shop) -> None:
 
 @pytest.mark.models
 def test_words_of_programs_are_declared_and_names_of_persons_are_not(
-    ledger: EmbeddedLedger, weights_cache: Path
+    ledger: EmbeddedLedger, real_redactor: LocalRedactor
 ) -> None:
     names = {
         *("maria_lopez_555_123_4567", "aoife_byrne", "told_by_john_smith", "call_4155550132", "visited_by_priya"),
@@ -305,7 +307,7 @@ def test_words_of_programs_are_declared_and_names_of_persons_are_not(
         *("o_sent_back", "step_2", "page_404", "ab_test_1", "build_2026", "utm_source", "cart_value_eur", "ipv4_seen"),
         *("phone_entered", "name_entered", "liveness_passed", "photo_retaken"),
     }
-    declared = DeclaredEvents(ledger, LocalWorkers(redactor=build_redactor(weights_cache)), lambda: NOW, TRAIL)
+    declared = DeclaredEvents(ledger, LocalWorkers(redactor=real_redactor), lambda: NOW, TRAIL)
 
     async def refused(word: str) -> bool:
         try:
@@ -322,11 +324,11 @@ def test_words_of_programs_are_declared_and_names_of_persons_are_not(
 
 @pytest.mark.models
 def test_numbers_and_short_names_of_persons_are_no_values_of_an_enumeration(
-    ledger: EmbeddedLedger, weights_cache: Path
+    ledger: EmbeddedLedger, real_redactor: LocalRedactor
 ) -> None:
     personal = {"415-555-0132", "555-123-4567", "4111 1111 1111 1111", "Li Xu"}
     usual = {"A 1042", "A-1042", "10862", "dark blue", "2 weeks", "90+"}
-    declared = DeclaredEvents(ledger, LocalWorkers(redactor=build_redactor(weights_cache)), lambda: NOW, TRAIL)
+    declared = DeclaredEvents(ledger, LocalWorkers(redactor=real_redactor), lambda: NOW, TRAIL)
 
     async def refused(value: str) -> bool:
         given = DeclaredProperty(PropertyKind.ENUMERATION, (value,))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from models.redaction.dialogue_context import answering
 from models.redaction.flow_words import FlowWords
-from models.redaction.redactor import LocalRedactor, build_redactor
+from models.redaction.redactor import LocalRedactor
 from models.redaction.types import RedactionContext, RedactionScope
 from models.text import RawText, TextSource
 from models.vision.line_redaction import redact_page_lines
@@ -70,8 +68,8 @@ SOURCES = [TextSource.SPEECH, TextSource.TYPED]
 
 
 @pytest.fixture(scope="module")
-def redactor(weights_cache: Path) -> LocalRedactor:
-    return build_redactor(weights_cache, 1)
+def redactor(real_redactor: LocalRedactor) -> LocalRedactor:
+    return real_redactor
 
 
 def redacted(redactor: LocalRedactor, source: TextSource, language: str, asked: str, said: str) -> str:

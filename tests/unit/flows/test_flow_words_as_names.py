@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from models.redaction.dialogue_context import AnswerHints, answering
 from models.redaction.flow_words import FlowWords
-from models.redaction.redactor import LocalRedactor, build_redactor
+from models.redaction.redactor import LocalRedactor
 from models.redaction.types import RedactionContext, RedactionScope
 from models.text import RawText, TextSource
 
 
 @pytest.fixture(scope="module")
-def redactor(weights_cache: Path) -> LocalRedactor:
-    return build_redactor(weights_cache, 1)
+def redactor(real_redactor: LocalRedactor) -> LocalRedactor:
+    return real_redactor
 
 
 _NAMES_TOO = FlowWords(

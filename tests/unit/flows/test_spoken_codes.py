@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 from typing import Final
 
 import pytest
 
 from models.redaction.dialogue_context import answering
 from models.redaction.flow_words import spellings
-from models.redaction.redactor import LocalRedactor, build_redactor
+from models.redaction.redactor import LocalRedactor
 from models.redaction.streaming.open_tail import NO_TAIL, TailAwareRedactor, open_tail_of
 from models.redaction.types import RedactionContext, RedactionScope
 from models.text import RawText, Recognition, RecognizedWord, RedactedText, TextSource
@@ -43,8 +42,8 @@ def flow() -> FlowDefinition:
 
 
 @pytest.fixture(scope="module")
-def redactor(weights_cache: Path) -> LocalRedactor:
-    return build_redactor(weights_cache, 1)
+def redactor(real_redactor: LocalRedactor) -> LocalRedactor:
+    return real_redactor
 
 
 def context_of(flow: FlowDefinition, field: str, language: str) -> RedactionContext:

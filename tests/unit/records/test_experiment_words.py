@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
 from models.errors import InvalidInput, Unavailable
 from models.reasons import Reason
-from models.redaction.redactor import build_redactor
+from models.redaction.redactor import LocalRedactor
 from models.redaction.types import Redaction
 from models.text import RedactedText
 from server.experiments.catalogue import Experiments
@@ -127,8 +126,8 @@ async def test_nothing_is_in_force_when_the_redactor_is_away() -> None:
 
 
 @pytest.mark.models
-async def test_the_real_redactor_reads_the_file(weights_cache: Path) -> None:
-    workers = LocalWorkers(redactor=build_redactor(weights_cache))
+async def test_the_real_redactor_reads_the_file(real_redactor: LocalRedactor) -> None:
+    workers = LocalWorkers(redactor=real_redactor)
     for usual in (
         declared(),
         declared("pause_length", "guided", "Ask for the meter reading first."),

@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from vestibule.v1 import admin_pb2, funnel_pb2, recommendation_pb2, session_pb2
 
 from models.errors import Unavailable
-from models.redaction.redactor import build_redactor
+from models.redaction.redactor import LocalRedactor
 from server.access.audit import AuditTrail
 from server.ledger import sessions
 from server.ledger.columns import fetch_all
@@ -151,16 +151,16 @@ async def test_events_keep_values_under_safe_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.models
-async def test_the_real_redactor_tells_names_from_words(weights_cache: Path) -> None:
+async def test_the_real_redactor_tells_names_from_words(real_redactor: LocalRedactor) -> None:
     """Names of four languages and a telephone number on one side, what apps and models usually write on the other."""
     names = {"aoife_byrne", "wolfgang_mueller", "ravi_kumar", "told_by_john_smith", "call_4155550132", NAME}
     usual = {"camera_opened", "user_cancelled", "wrong_reading", "qr_scan", "flow_v2", "gate_code", "duplicate"}
-    words = MachineWords(LocalWorkers(redactor=build_redactor(weights_cache)))
+    words = MachineWords(LocalWorkers(redactor=real_redactor))
     assert await words.personal([*names, *usual]) == names
 
 
 @pytest.mark.models
-async def test_ids_of_clients_may_be_words_and_no_names(weights_cache: Path) -> None:
+async def test_ids_of_clients_may_be_words_and_no_names(real_redactor: LocalRedactor) -> None:
     names = {
         *("maria", "maria-lopez", "maria_lopez", "m.lopez", "rose-baker", "anna-schmidt", "kiosk-maria", "johns-ipad"),
         *("priya-sharma", "nguyen-van-an", "oluwaseun", "kowalski", "4155550132", "07700-900123", NAME),
@@ -193,5 +193,5 @@ async def test_ids_of_clients_may_be_words_and_no_names(weights_cache: Path) -> 
             "e2e",
         ),
     }
-    words = MachineWords(LocalWorkers(redactor=build_redactor(weights_cache)), as_device)
+    words = MachineWords(LocalWorkers(redactor=real_redactor), as_device)
     assert await words.personal([*names, *usual]) == names

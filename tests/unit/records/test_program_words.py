@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from models.redaction.redactor import build_redactor
+from models.redaction.redactor import LocalRedactor
 from server.records.decision_reasons import FIELD_REASONS, KNOWN_REASONS, RECORD_REASONS
 from server.records.machine_words import REDACTED, MachineWords
 from server.records.program_words import PROGRAM_WORDS, is_of_programs
@@ -57,8 +57,8 @@ def test_no_given_name_is_a_word_of_programs() -> None:
 
 
 @pytest.mark.models
-async def test_undeclared_keys_of_programs_keep_their_words_and_names_do_not(weights_cache: Path) -> None:
-    words = MachineWords(LocalWorkers(redactor=build_redactor(weights_cache)))
+async def test_undeclared_keys_of_programs_keep_their_words_and_names_do_not(real_redactor: LocalRedactor) -> None:
+    words = MachineWords(LocalWorkers(redactor=real_redactor))
     usual = {"branch", "lens", "price", "reason", "page", "red", "utm_source", "liveness_passed", "photo_retaken"}
     names = {"maria", "gemma", "branch_maria_lopez", "page_john_smith", "mark_price", "rose_white", "call_4155550132"}
     assert await words.personal(usual | names) == names

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from models.redaction.redactor import LocalRedactor, build_redactor
+from models.redaction.redactor import LocalRedactor
 from models.redaction.types import NO_SCOPE, Redaction, RedactionContext
 from models.text import RawText, TextSource
 from server.flows.loader import parse_flow, shipped_flows
@@ -44,8 +42,8 @@ class RedactingGateway(FakeGateway):
 
 
 @pytest.mark.models
-async def test_digits_are_kept_as_a_reading_and_redacted_as_a_telephone_number(weights_cache: Path) -> None:
-    gateway = RedactingGateway(build_redactor(weights_cache))
+async def test_digits_are_kept_as_a_reading_and_redacted_as_a_telephone_number(real_redactor: LocalRedactor) -> None:
+    gateway = RedactingGateway(real_redactor)
     values = [
         ("meter_reading", "04821"),
         ("phone", "04821"),
@@ -58,23 +56,22 @@ async def test_digits_are_kept_as_a_reading_and_redacted_as_a_telephone_number(w
 
 
 @pytest.mark.models
-async def test_a_site_is_hidden_in_the_record_if_and_only_if_it_is_in_the_turn(weights_cache: Path) -> None:
-    redactor = build_redactor(weights_cache)
+async def test_a_site_is_hidden_in_the_record_if_and_only_if_it_is_in_the_turn(real_redactor: LocalRedactor) -> None:
     said = [
-        redactor.redact(RawText(text), RedactionContext(TextSource.TYPED)).text
+        real_redactor.redact(RawText(text), RedactionContext(TextSource.TYPED)).text
         for text in ("we met at Pendlewick depot", "Ask for Maria Lopez.")
     ]
     assert "Pendlewick depot" in said[0].value
     values = [("site_name", "Pendlewick"), ("site_name", "Maria Lopez"), ("visitor_name", "Pendlewick")]
-    texts = await redact_values(RedactingGateway(redactor), values, "en", NO_SCOPE, SITE_VISIT, said)
+    texts = await redact_values(RedactingGateway(real_redactor), values, "en", NO_SCOPE, SITE_VISIT, said)
     assert [text.value for text in texts] == ["Pendlewick", "[REDACTED_NAME]", "[REDACTED_NAME]"]
-    without = await redact_values(RedactingGateway(redactor), values, "en", NO_SCOPE, SITE_VISIT)
+    without = await redact_values(RedactingGateway(real_redactor), values, "en", NO_SCOPE, SITE_VISIT)
     assert without[0].value == "[REDACTED_NAME]", "the sentence makes the difference"
 
 
 @pytest.mark.models
 @pytest.mark.parametrize("language", ["en", "de"])
-async def test_the_flow_of_a_session_knows_what_its_fields_ask_for(weights_cache: Path, language: str) -> None:
+async def test_the_flow_of_a_session_knows_what_its_fields_ask_for(real_redactor: LocalRedactor, language: str) -> None:
     flow = parse_flow(CAR_RETURN, "car_return.yaml")
     values = [
         ("mileage", "48512"),
@@ -83,13 +80,13 @@ async def test_the_flow_of_a_session_knows_what_its_fields_ask_for(weights_cache
         ("agreement", "MV-204817"),
         ("depot", "Pendlewick"),
     ]
-    gateway = RedactingGateway(build_redactor(weights_cache))
+    gateway = RedactingGateway(real_redactor)
     texts = [text.value for text in await redact_values(gateway, values, language, NO_SCOPE, flow)]
     assert texts == [value for _name, value in values]
 
 
 @pytest.mark.models
-async def test_a_value_that_is_no_answer_to_its_field_is_hidden(weights_cache: Path) -> None:
+async def test_a_value_that_is_no_answer_to_its_field_is_hidden(real_redactor: LocalRedactor) -> None:
     flow = parse_flow(CAR_RETURN, "car_return.yaml")
     values = [
         ("mileage", "ask Maria Lopez"),
@@ -98,7 +95,7 @@ async def test_a_value_that_is_no_answer_to_its_field_is_hidden(weights_cache: P
         ("remarks", "My number is 415 555 0132."),
         ("depot", "Maria Lopez"),
     ]
-    gateway = RedactingGateway(build_redactor(weights_cache))
+    gateway = RedactingGateway(real_redactor)
     texts = [text.value for text in await redact_values(gateway, values, "en", NO_SCOPE, flow)]
     assert texts == [
         "ask [REDACTED_NAME]",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,7 +11,7 @@ from models.redaction.explain import explain
 from models.redaction.ner.token_pooling import words_of
 from models.redaction.normalize import view
 from models.redaction.policy.loader import parse_policies
-from models.redaction.redactor import LocalRedactor, build_redactor
+from models.redaction.redactor import LocalRedactor
 from models.redaction.types import RedactionContext
 from models.text import RawText, TextSource
 from tests.fakes.classifier import WordListClassifier
@@ -40,8 +38,8 @@ def with_invisible(draw: st.DrawFn, text: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def real(weights_cache: Path) -> LocalRedactor:
-    return build_redactor(weights_cache)
+def real(real_redactor: LocalRedactor) -> LocalRedactor:
+    return real_redactor
 
 
 @pytest.mark.parametrize(

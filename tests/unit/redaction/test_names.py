@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from benchmarks._named import UNNAMED, named
-from models.redaction.redactor import LocalRedactor, build_redactor
+from models.redaction.redactor import LocalRedactor
 from models.redaction.types import RedactionContext
 from models.text import RawText, TextSource
 from models.training.harmless_hindi import MEASURED_HINDI
@@ -15,8 +13,8 @@ from tests.unit.redaction.harmless_visits import MEASURED_VISITS
 
 
 @pytest.fixture(scope="module")
-def redactor(weights_cache: Path) -> LocalRedactor:
-    return build_redactor(weights_cache)
+def redactor(real_redactor: LocalRedactor) -> LocalRedactor:
+    return real_redactor
 
 
 def _redacted(redactor: LocalRedactor, text: str, language: str, source: TextSource = TextSource.TYPED) -> str:

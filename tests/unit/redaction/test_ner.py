@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from models.redaction.ner.dequantize import unpack_blocks
 from models.redaction.ner.engines import WEIGHTS_NAME
-from models.redaction.redactor import build_redactor
+from models.redaction.redactor import LocalRedactor
 from models.redaction.types import RedactionContext
 from models.text import RawText, TextSource
 from models.training.published_classifier import whole_classifier
@@ -53,13 +53,13 @@ def _answers_of_the_packed_file(folder: Path, text: str) -> dict[tuple[int, int]
 
 @pytest.mark.models
 @pytest.mark.parametrize("source", [TextSource.SPEECH, TextSource.TYPED])
-def test_names_of_the_demo_visit_are_found(weights_cache: Path, source: TextSource) -> None:
+def test_names_of_the_demo_visit_are_found(real_redactor: LocalRedactor, source: TextSource) -> None:
     said = (
         "Hello my name is John Carter, I'm at the Riverside site to read the water meter. You can call me on "
         "415-555-0132 or write to "
         "john.carter@example.com. The meter reads 48217 cubic meters."
     )
-    value = build_redactor(weights_cache).redact(RawText(said), RedactionContext(source)).text.value
+    value = real_redactor.redact(RawText(said), RedactionContext(source)).text.value
     assert value == (
         "Hello my name is [REDACTED_NAME], I'm at the Riverside site to read the water meter. You can call me "
         "on [REDACTED_PHONE] or "
@@ -68,8 +68,8 @@ def test_names_of_the_demo_visit_are_found(weights_cache: Path, source: TextSour
 
 
 @pytest.mark.models
-def test_hindi_names_are_classified_in_latin_letters(weights_cache: Path) -> None:
-    redaction = build_redactor(weights_cache).redact(RawText("मेरा नाम राहुल शर्मा है"), RedactionContext(language="hi"))
+def test_hindi_names_are_classified_in_latin_letters(real_redactor: LocalRedactor) -> None:
+    redaction = real_redactor.redact(RawText("मेरा नाम राहुल शर्मा है"), RedactionContext(language="hi"))
     assert "राहुल" not in redaction.text.value
     assert "शर्मा" not in redaction.text.value
 
@@ -85,6 +85,5 @@ def test_hindi_names_are_classified_in_latin_letters(weights_cache: Path) -> Non
         ("de", "Die Bestellnummer ist 88120."),
     ],
 )
-def test_readings_and_times_are_not_redacted(weights_cache: Path, language: str, text: str) -> None:
-    redactor = build_redactor(weights_cache)
-    assert redactor.redact(RawText(text), RedactionContext(language=language)).text.value == text
+def test_readings_and_times_are_not_redacted(real_redactor: LocalRedactor, language: str, text: str) -> None:
+    assert real_redactor.redact(RawText(text), RedactionContext(language=language)).text.value == text

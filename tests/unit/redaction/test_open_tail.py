@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.redaction.redactor import LocalRedactor, build_redactor
+from models.redaction.redactor import LocalRedactor
 from models.redaction.streaming.open_tail import (
     NO_TAIL,
     TailAwareRedactor,
@@ -83,19 +81,14 @@ SPLIT = [
 
 @pytest.mark.parametrize(("language", "parts", "shown"), SPLIT)
 def test_values_split_over_utterances_are_covered(
-    weights_cache: Path, language: str, parts: list[str], shown: list[str] | None
+    real_redactor: LocalRedactor, language: str, parts: list[str], shown: list[str] | None
 ) -> None:
     """Of which type a part is taken to be does not matter."""
-    said = finals(parts, language, _redactor(weights_cache))
+    said = finals(parts, language, real_redactor)
     assert [_TAG.sub("#", part) for part in said] == [_TAG.sub("#", part) for part in shown or parts]
 
 
 _TAG = re.compile(r"\[REDACTED_\w+\]")
-
-
-@cache
-def _redactor(weights: Path) -> LocalRedactor:
-    return build_redactor(weights)
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.redaction.ner.types import WordPrediction
-from models.redaction.redactor import LocalRedactor, build_redactor
+from models.redaction.redactor import LocalRedactor
 from models.redaction.streaming.partials import SUSPECT_WORDS, PartialRedactor, PartialState, held_back
 from models.redaction.types import RedactionContext
 from models.text import RawText, TextSource
@@ -143,10 +142,11 @@ def test_redacted_words_are_not_suspects() -> None:
         ("hi", "chaabi mere padosi rakesh yadav ke paas hai aur woh shaam ko ghar aate hain"),
     ],
 )
-def test_partials_never_show_a_name_that_the_final_redacts(weights_cache: Path, language: str, said: str) -> None:
-    redactor = build_redactor(weights_cache)
-    partials, context = PartialRedactor(redactor), RedactionContext(TextSource.SPEECH, language)
-    final = redactor.redact(RawText(said), context)
+def test_partials_never_show_a_name_that_the_final_redacts(
+    real_redactor: LocalRedactor, language: str, said: str
+) -> None:
+    partials, context = PartialRedactor(real_redactor), RedactionContext(TextSource.SPEECH, language)
+    final = real_redactor.redact(RawText(said), context)
     hidden = {word for entity in final.entities for word in said[entity.start : entity.end].split()}
     assert "NAME" in final.text.counts
     state = PartialState()

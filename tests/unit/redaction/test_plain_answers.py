@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from models.redaction.redactor import LocalRedactor, build_redactor
+from models.redaction.redactor import LocalRedactor
 from models.redaction.types import RedactionContext
 from models.text import RawText, TextSource
 
 
 @pytest.fixture(scope="module")
-def redactor(weights_cache: Path) -> LocalRedactor:
-    return build_redactor(weights_cache, 1)
+def redactor(real_redactor: LocalRedactor) -> LocalRedactor:
+    return real_redactor
 
 
 @pytest.mark.models

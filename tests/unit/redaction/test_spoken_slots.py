@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from models.redaction.normalize.view import original
-from models.redaction.redactor import LocalRedactor, build_redactor
+from models.redaction.redactor import LocalRedactor
 from models.redaction.slots.announcements import announcements_of
 from models.redaction.slots.entities import RECOGNIZER
 from models.redaction.slots.filling import open_slot, trimmed
@@ -70,9 +70,9 @@ Results = dict[str, list[tuple[Sentence, Redaction]]]
 
 
 @pytest.fixture(scope="module", params=["patterns", "all stages"])
-def results(request: pytest.FixtureRequest, weights_cache: Path) -> Results:
+def results(request: pytest.FixtureRequest, real_redactor: LocalRedactor) -> Results:
     """Every sentence of each file with its redaction, without and with the classifier."""
-    judge = redactor() if request.param == "patterns" else build_redactor(weights_cache)
+    judge = redactor() if request.param == "patterns" else real_redactor
     return {
         name: [(s, judge.redact(RawText(s.text), s.context)) for s in sentences(name)]
         for name in ("values", "harmless")
@@ -247,8 +247,8 @@ def test_many_corrections_of_a_reading_are_read_in_time_and_depth() -> None:
         "This is Maria Lopez. The boiler in the Kingsway building has no pressure, can you come on Friday?",
     ],
 )
-def test_a_visit_goes_to_the_llm(weights_cache: Path, text: str) -> None:
-    redaction = build_redactor(weights_cache).redact(RawText(text), RedactionContext(TextSource.SPEECH))
+def test_a_visit_goes_to_the_llm(real_redactor: LocalRedactor, text: str) -> None:
+    redaction = real_redactor.redact(RawText(text), RedactionContext(TextSource.SPEECH))
     assert "Lopez" not in redaction.text.value
     assert redaction.text.safe_for_llm
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from models.redaction.ner.stopwords import is_stop_word, uses_capitals
 from models.redaction.normalize.view import original
-from models.redaction.redactor import LocalRedactor, build_redactor
+from models.redaction.redactor import LocalRedactor
 from models.redaction.types import RedactionContext
 from models.text import RawText, TextSource
 from tests.fakes.classifier import WordListClassifier
@@ -118,8 +116,8 @@ def test_case_is_ignored_in_speech() -> None:
 
 
 @pytest.fixture(scope="module")
-def redactor(weights_cache: Path) -> LocalRedactor:
-    return build_redactor(weights_cache)
+def redactor(real_redactor: LocalRedactor) -> LocalRedactor:
+    return real_redactor
 
 
 @pytest.mark.models

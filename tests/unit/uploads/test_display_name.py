@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from models.errors import Unavailable
-from models.redaction.redactor import build_redactor
+from models.redaction.redactor import LocalRedactor
 from models.redaction.types import Redaction, RedactionContext, Redactor
 from models.text import RawText
 from server.ledger import sessions, streams, uploads
@@ -141,9 +141,9 @@ class RedactingGateway(FakeGateway):
 )
 @pytest.mark.parametrize("language", ["en", "de", ""])
 async def test_a_common_word_is_kept_and_a_name_is_not(
-    weights_cache: Path, name: str, shown: str, language: str
+    real_redactor: LocalRedactor, name: str, shown: str, language: str
 ) -> None:
-    names = DisplayNames(RedactingGateway(build_redactor(weights_cache, 1)))
+    names = DisplayNames(RedactingGateway(real_redactor))
     kept = await names.redacted(name, session(), language)
     assert kept is not None
     assert kept.value == shown
