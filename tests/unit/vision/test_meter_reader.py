@@ -33,6 +33,21 @@ def reader() -> MeterReader:
     return MeterReader()
 
 
+@pytest.fixture(scope="module")
+def engine() -> RapidOcrEngine:
+    return RapidOcrEngine(OcrOptions(threads=1))
+
+
+Drawn = list[tuple[Pixels, list[int]]]
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
+    """Registers with their labels. The faces and seeds are not those of the training; half are hard for people, too."""
+    artist = RegisterArtist(987_654, tmp_path_factory.mktemp("artist"))
+    return [artist.strip() for _ in range(150)]
+
+
 @pytest.mark.parametrize(
     ("red", "split"),
     [
@@ -194,10 +209,8 @@ def test_paper_is_distinguished_from_objects(name: str, paper: bool) -> None:
     assert is_paper(picture) is paper
 
 
-def test_the_net_reads_drawn_registers_and_nothing_else(reader: MeterReader, tmp_path: Path) -> None:
-    """Faces and seeds that it was not trained on; half of these are hard for people, too."""
-    artist = RegisterArtist(987_654, tmp_path)
-    strips, labels = zip(*(artist.strip() for _ in range(150)), strict=True)
+def test_the_net_reads_drawn_registers_and_nothing_else(reader: MeterReader, drawn: Drawn) -> None:
+    strips, labels = zip(*drawn, strict=True)
     (logits,) = reader._net.run(None, {"strips": to_input(strips)})
     rows = [decode_row(UPRIGHT, 1.0, softmax(steps)) for steps in logits]
     digits = [[(value - 1) % 10 for value in label] for label in labels]
@@ -207,10 +220,9 @@ def test_the_net_reads_drawn_registers_and_nothing_else(reader: MeterReader, tmp
     assert np.mean(silent) > 0.8
 
 
-def test_digits_are_read_in_coloured_light(reader: MeterReader, tmp_path: Path) -> None:
+def test_digits_are_read_in_coloured_light(reader: MeterReader, drawn: Drawn) -> None:
     """Orange light lies over the digits, whose contrast is a third. Balanced, most that were read still are."""
-    artist = RegisterArtist(987_654, tmp_path)
-    strips, labels = zip(*(artist.strip() for _ in range(100)), strict=True)
+    strips, labels = zip(*drawn[:100], strict=True)
     orange = [(strip * 0.3 + np.array([10.0, 70.0, 170.0])).astype(np.uint8) for strip in strips]
 
     def right(shown: list[Pixels], balanced: bool) -> int:
@@ -237,18 +249,10 @@ def test_without_lines_there_is_no_reading(reader: MeterReader) -> None:
 
 @pytest.mark.models
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])
-def test_a_meter_is_read_whichever_way_it_lies(turns: int) -> None:
+def test_a_meter_is_read_whichever_way_it_lies(engine: RapidOcrEngine, turns: int) -> None:
     pixels = decode((DATA / "meter.jpg").read_bytes(), ImageLimits()).pixels
-    lines = RapidOcrEngine(OcrOptions(threads=1)).read(np.ascontiguousarray(np.rot90(pixels, turns)))
+    lines = engine.read(np.ascontiguousarray(np.rot90(pixels, turns)))
     assert lines[0].text.reveal() == "reading 04821 .7"
-
-
-def test_a_photographed_register_has_no_reading() -> None:
-    """It stands sideways and its print is small, so many crops look a little like a meter."""
-    pixels = decode((DATA / "register.jpg").read_bytes(), ImageLimits()).pixels
-    lines = RapidOcrEngine(OcrOptions(threads=1)).read(pixels)
-    assert lines
-    assert not [line for line in lines if line.text.reveal().startswith("reading")]
 
 
 @pytest.mark.parametrize(
