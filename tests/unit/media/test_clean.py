@@ -91,7 +91,7 @@ def test_a_small_jpeg_loses_nothing_and_a_large_one_becomes_jpeg() -> None:
     assert opened(clean(encoded(Image.new("RGB", (3_600, 2_600)), "JPEG"), LIMITS)).format == "JPEG"
 
 
-@pytest.mark.parametrize(("made_with", "kept"), [(60, 75), (80, 80), (88, 88), (95, 95), (99, 95)])
+@pytest.mark.parametrize(("made_with", "kept"), [(60, 75), (80, 80), (95, 95), (99, 95)])
 def test_a_large_jpeg_keeps_its_quality(made_with: int, kept: int) -> None:
     picture = Image.radial_gradient("L").resize((3_600, 2_600)).convert("RGB")
     data = encoded(picture, "JPEG", quality=made_with)
@@ -314,8 +314,8 @@ def _silence(seconds: int, rate_hz: int) -> bytes:
 
 
 def test_a_recording_that_is_mostly_nothing_is_a_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = _silence(200, 8_000)
-    assert clean(data, LIMITS).audio_s == 200.0
+    data = _silence(70, 8_000)
+    assert clean(data, LIMITS).audio_s == 70.0
     monkeypatch.setattr("models.media.recordings.MAX_RATIO", 50)
     assert reason(data) == "DECOMPRESSION_BOMB"
 

@@ -47,17 +47,14 @@ def test_texts_without_words_have_no_predictions(classifier: TokenClassifier) ->
     assert classifier.classify([]) == []
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_batches_and_threads_do_not_change_the_predictions(
-    classifier: TokenClassifier, weights_cache: Path, threads: int
-) -> None:
+def test_batches_and_threads_do_not_change_the_predictions(classifier: TokenClassifier, weights_cache: Path) -> None:
     """To the last bit: a score beside a threshold must not fall to the other side of it."""
     texts = ["Anna Schmidt called.", "", "x", "The pump of John Carter is loud. " * 40, "Ring Maria.", "Is it Ana?"]
     texts += ["Ask Jo Reed " + "or Lee Ray " * n for n in range(30)]
     alone = [classifier.classify([text])[0] for text in texts]
-    other = build_classifier(weights_cache, classifier.name, "cpu", threads)
-    assert other.classify(texts) == alone
-    assert other.classify(texts[::-1]) == alone[::-1]
+    for each in (classifier, build_classifier(weights_cache, classifier.name, "cpu", threads=2)):
+        assert each.classify(texts) == alone
+        assert each.classify(texts[::-1]) == alone[::-1]
 
 
 def test_several_threads_may_call_it(classifier: TokenClassifier) -> None:
@@ -100,13 +97,12 @@ def test_the_default_engine_has_no_gpu(weights_cache: Path) -> None:
         build_classifier(weights_cache, "ctranslate2", "cuda")
 
 
-@pytest.mark.parametrize(("engine", "imported"), [("ctranslate2", "False"), ("transformers", "True")])
-def test_only_the_transformers_engine_imports_transformers(weights_cache: Path, engine: str, imported: str) -> None:
+def test_the_default_engine_does_not_import_transformers(weights_cache: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from models.redaction.ner.engines import build_classifier;"
-        "build_classifier(Path(sys.argv[1]), sys.argv[2], 'cpu').classify(['Ask Anna.']);"
-        "print('transformers.models.bert' in sys.modules)"
+        "build_classifier(Path(sys.argv[1]), 'ctranslate2', 'cpu').classify(['Ask Anna.']);"
+        "print('ctranslate2' in sys.modules, 'transformers' in sys.modules)"
     )
-    command = [sys.executable, "-c", program, str(weights_cache), engine]
+    command = [sys.executable, "-c", program, str(weights_cache)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == imported
+    assert done.stdout.strip() == "True False"
