@@ -13,7 +13,6 @@ import structlog
 from tests.postgres_server import ADMIN_DATABASE, postgres_server, skip_without_postgres
 from tests.unit.ledger.makers import NOW
 
-
 # PyTorch reads this when it is imported. Its threads wait for each other in a busy loop: with two of them on a machine
 # that has other work, the tiny networks of these tests take twenty times the CPU.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -11,7 +11,6 @@ from models.redaction.patterns.prefilter import Prefilter
 from models.redaction.policy.policy import RedactionPolicy
 from models.redaction.recognizers.all import ON_NUMERALS, Recognizer
 
-
 _SHARED: Final = 32
 """Prefilters that are kept for policies with the same recognizers."""
 

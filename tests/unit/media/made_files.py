@@ -154,7 +154,12 @@ def _hevc_frame(picture: Image.Image) -> tuple[bytes, bytes]:
     """One key frame with lengths before its units, and its decoder configuration."""
     out = io.BytesIO()
     with av.open(out, "w", format="mp4") as container:
-        options = {"x265-params": "log-level=none:pools=none:frame-threads=1", "crf": "10", "preset": "ultrafast", "tag": "hvc1"}
+        options = {
+            "x265-params": "log-level=none:pools=none:frame-threads=1",
+            "crf": "10",
+            "preset": "ultrafast",
+            "tag": "hvc1",
+        }
         stream = container.add_stream("libx265", rate=1, options=options)
         assert isinstance(stream, VideoStream)
         stream.width, stream.height = picture.size
