@@ -10,7 +10,8 @@ from structlog.testing import capture_logs
 
 from models.errors import Overloaded
 from models.reasons import Reason
-from server.runtime.disk_room import Disk, DiskRoom, free_bytes
+from server.runtime.disk_room import Disk, DiskRoom
+from server.runtime.free_bytes import free_bytes
 
 LEAST = 1024 * 1024
 LEDGER = Disk("ledger", Path("/ledger"), Reason.LEDGER_FULL)
