@@ -158,7 +158,7 @@ def start_server(
         arguments += ["--set", assignment]
     log = home / f"server-{uuid.uuid4().hex[:6]}.log"
     server = Server(
-        Child.start("server", arguments, log, ray.environment if ray else None),
+        Child.start("server", arguments, log, os.environ | ray.environment if ray else None),
         home,
         f"127.0.0.1:{grpc_port}",
         quack_port,

@@ -77,7 +77,7 @@ class Child:
             name: What messages call it.
             arguments: Of Python.
             log: Gets its output.
-            environment: Variables that it gets besides those of this process.
+            environment: Its variables; None gives it those of this process.
         """
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -86,7 +86,7 @@ class Child:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env={**os.environ, **(environment or {})},
+                env=environment,
             )
         return cls(name, process, log)
 
