@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,7 @@ class EndpointConfig:
         token: What clients must present.
         limits: What queries may use.
         least_free_bytes: What copies of the ledger must leave free on the disk.
+        shown: Of ``shown_sql``. Empty when the file is read itself, as it says what it has.
     """
 
     ledger: str
@@ -43,6 +45,7 @@ class EndpointConfig:
     token: str
     limits: QueryLimits = DEFAULT_LIMITS
     least_free_bytes: int = 0
+    shown: Sequence[str] = ()
 
     @classmethod
     def of_message(cls, message: dict[str, Any]) -> EndpointConfig:

@@ -30,6 +30,7 @@ from server.analytics.process_bounds import bound_memory, lower_priority
 from server.analytics.quack import load_extensions, serve
 from server.analytics.query_guard import REFUSAL_FUNCTION, QueryGuard
 from server.analytics.refusals import Cause, Refused
+from server.analytics.shown_sql import sql_of_file
 from server.analytics.snapshot import LedgerMark, SnapshotFolder
 from server.analytics.trials import Trials
 from server.ledger.columns import DuckDb
@@ -88,9 +89,10 @@ class _Endpoint:
         self._channel = channel
         self.marks = _Marks(channel)
         ledger = None if live else Path(config.ledger)
-        trials = Trials(config.limits.query_bytes, config.folder, ledger, on_lost=lambda: os._exit(1))
+        shown = config.shown if ledger is None else sql_of_file(ledger)
+        trials = Trials(config.limits.query_bytes, config.folder, ledger, shown, on_lost=lambda: os._exit(1))
         self._connection = open_catalogue(THREADS, config.limits.total_bytes)
-        show_views(self._connection, ledger)
+        show_views(self._connection, shown, ledger)
         self._snapshot: LiveSnapshot | None = None
         if live:
             folder = SnapshotFolder(

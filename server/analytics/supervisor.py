@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import psutil
 
@@ -18,6 +18,7 @@ from server.analytics.channel import Channel, spawn
 from server.analytics.cpu_debt import CpuDebt
 from server.analytics.endpoint_config import EndpointConfig
 from server.analytics.quack import SHORTEST_TOKEN
+from server.analytics.shown_sql import sql_of_newest
 from server.analytics.snapshot import LedgerMark
 
 _MODULE = "server.analytics.endpoint_process"
@@ -151,7 +152,8 @@ class _Running:
         self._failure = "it ended"
         self._admitted_s = 0.0
         self._others: list[psutil.Process] = []
-        self._channel.send(asdict(config))
+        shown = sql_of_newest() if config.folder else ()  # found out once, not by each process that is started
+        self._channel.send(asdict(replace(config, shown=shown)))
         self._thread = threading.Thread(target=self._answer, name="analysts-answer", daemon=True)
         self._thread.start()
 

@@ -141,10 +141,11 @@ def _run(connection: DuckDb, query: str) -> dict[str, str]:
 def _first_line(end: socket.socket) -> bytes:
     line = b""
     while not line.endswith(b"\n"):
-        piece = end.recv(1)
+        # What follows the line is left for ``TrialProcess``.
+        piece = end.recv(65536, socket.MSG_PEEK)
         if not piece:
             sys.exit(0)
-        line += piece
+        line += end.recv(piece.find(b"\n") + 1 or len(piece))
     return line
 
 
@@ -153,7 +154,7 @@ def main() -> None:
     end = socket.socket(fileno=int(sys.argv[1]))
     first = json.loads(_first_line(end))
     connection = open_catalogue(threads=1, memory_bytes=first["bytes"])
-    show_views(connection, Path(first["ledger"]) if first["ledger"] else None)
+    show_views(connection, first["shown"], Path(first["ledger"]) if first["ledger"] else None)
     fence(connection, first["folder"])
     lower_priority()
     TrialProcess(end, connection).serve()

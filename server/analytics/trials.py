@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -58,10 +58,18 @@ class Trials:
         query_bytes: Most memory of one trial.
         folder: Where snapshots are; empty when there are none.
         ledger: The file that is read instead; None waits for a snapshot.
+        shown: Of ``shown_sql``.
         on_lost: Called when the process has ended by itself, or was closed.
     """
 
-    def __init__(self, query_bytes: int, folder: str, ledger: Path | None, on_lost: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        query_bytes: int,
+        folder: str,
+        ledger: Path | None,
+        shown: Sequence[str],
+        on_lost: Callable[[], None],
+    ) -> None:
         self._on_lost = on_lost
         self._bytes = query_bytes
         self._process, end = spawn(_MODULE)
@@ -70,7 +78,8 @@ class Trials:
         self._asked: dict[int, Future[Message]] = {}
         self._lock = threading.Lock()
         self._lost = False
-        self._channel.send({"bytes": query_bytes, "folder": folder, "ledger": "" if ledger is None else str(ledger)})
+        read = "" if ledger is None else str(ledger)
+        self._channel.send({"bytes": query_bytes, "folder": folder, "ledger": read, "shown": list(shown)})
         threading.Thread(target=self._receive, name="trials", daemon=True).start()
 
     def attach(self, snapshot: Path) -> None:

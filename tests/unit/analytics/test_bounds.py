@@ -285,8 +285,8 @@ def test_a_query_that_was_short_when_it_was_tried_out_and_runs_on_is_killed(
 SERVER = """
 import sys
 from pathlib import Path
-from server.ledger.embedded import EmbeddedLedger
 from tests.unit.analytics.endpoints import endpoint_of
+from tests.unit.ledger.migrated import open_ledger
 ledger = open_ledger(Path(sys.argv[1]))
 endpoint = endpoint_of(ledger, int(sys.argv[2]), sys.argv[3])
 endpoint.start()
