@@ -86,6 +86,8 @@ def test_three_planted_causes_are_named_with_their_steps_and_nothing_else(cursor
     assert report.roi is not None
     each = sum(r.completions.mid for r in report.recommendations)
     assert report.roi.completions.mid == pytest.approx(each, rel=0.15)
+    then, today = report.roi.rate_then, report.roi.rate
+    assert then.high - then.low >= today.high - today.low, "what is to come is no surer than what is"
 
 
 def test_a_slow_upstream_is_what_to_change_first(cursor: DuckDb) -> None:
@@ -186,13 +188,6 @@ def test_a_step_into_an_event_that_no_session_has_gets_no_recommendation() -> No
     steps = (StepCount(1, 350, 221, 129), StepCount(2, 221, 0, 221))
     report = FunnelOptimizer().analyze(FunnelData(steps, absent=frozenset({2})))
     assert [(r.step, r.completions) for r in report.recommendations] == [(1, NOTHING)]
-
-
-def test_the_rate_to_come_is_no_surer_than_the_rate_of_today(cursor: DuckDb) -> None:
-    causes = {1: lambda seen: 1.3 * (seen["network"] == "3g")}
-    gain = analyzed(cursor, Quarter(3000, causes=causes)).roi
-    assert gain is not None
-    assert gain.rate_then.high - gain.rate_then.low >= gain.rate.high - gain.rate.low
 
 
 @pytest.mark.parametrize("rules", [(0.6, 0.5), (0.0, 0.5), (0.3, 1.1), (float("nan"), 0.5)])

@@ -86,7 +86,7 @@ def test_what_the_app_says_of_a_session_is_learnt_from(tmp_path: Path) -> None:
     causes = {1: lambda drawn: 2.5 * (drawn["network"] == "3g") + 1.0 * (drawn["network"] == "4g")}
     past = past_of(Quarter(2500, causes=causes), tmp_path / "ledger.duckdb")
     network = property_feature("app", "network")
-    model = learnt(past, stages=[SessionState.STARTED])
+    model = learnt(past, stages=[SessionState.STARTED], again=2)
     formula = of(model, "STARTED").formula
     assert formula is not None
     known: dict[str, Value] = {"idle_s": 10.0, "time_in_stage_s": 11.0, "app_events": 1.0}
@@ -158,8 +158,9 @@ def test_ends_that_follow_from_nothing_give_no_risk(past: PastSessions) -> None:
         ended = past.sessions["state_s"].max() + np.arange(past.number, dtype=float) * 0
         ends = random.choice(["ABANDONED", "COMPLETED"], len(state)).astype(object)
         shuffled = past.sessions | {"state": ends, "state_s": ended}
-        found = learnt(replace(past, sessions=shuffled), again=2, most=MOST_MOMENTS // 2)
-        statuses += [of(found, stage).status for stage in ("STARTED", "IN_PROGRESS")]
+        stages = (SessionState.STARTED, SessionState.IN_PROGRESS)
+        found = learnt(replace(past, sessions=shuffled), stages=stages, again=2, most=MOST_MOMENTS // 2)
+        statuses += [of(found, stage).status for stage in stages]
     assert statuses.count(StageStatus.NO_SKILL) >= 5
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,12 @@ from tests.unit.ledger.migrated import open_ledger
 
 def row(session_id: str = "s", **changes: Any) -> ComparisonRow:
     return comparison(turn(session_id), **changes)
+
+
+@cache
+def same_row(session_id: str, words: int, differences: int) -> ComparisonRow:
+    """Some tests need many thousands, of few kinds."""
+    return row(session_id, words=words, word_differences=differences)
 
 
 def test_nothing_was_compared() -> None:
@@ -85,7 +92,7 @@ def test_the_intervals_hold_the_truth_where_sessions_differ(among: int, sizes: s
             rate = chance.choice([0.02, 0.2])
             for _final in range(_finals(chance, sizes, number)):
                 differences = sum(chance.random() < rate for _word in range(words))
-                rows.append(row(f"s{number}", words=words, word_differences=differences))
+                rows.append(same_row(f"s{number}", words, differences))
         [group] = groups_of(rows)
         assert group.rate_bounds is not None or sizes != "equal"
         low, high = group.rate_bounds or (0.0, math.inf)
