@@ -117,15 +117,8 @@ def test_whether_a_format_names_a_letter_of_its_codes(code_format: str, asks: bo
 
 
 @pytest.mark.models
-@pytest.mark.parametrize(
-    ("source", "asked"),
-    [
-        (TextSource.SPEECH, "fuel"),
-        (TextSource.SPEECH, ""),
-        (TextSource.TYPED, "damage_description"),
-        (TextSource.TYPED, "contract_number"),
-    ],
-)
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("asked", ["fuel", "damage_description", "contract_number", ""])
 @pytest.mark.parametrize(
     ("language", "said"),
     [
@@ -189,10 +182,8 @@ def test_a_word_beside_a_name_or_after_a_greeting_is_a_name(redactor: LocalRedac
 
 
 @pytest.mark.models
-@pytest.mark.parametrize(
-    ("source", "asked"),
-    [(TextSource.SPEECH, "contract_number"), (TextSource.SPEECH, ""), (TextSource.TYPED, "fuel")],
-)
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("asked", ["contract_number", "fuel", ""])
 @pytest.mark.parametrize(
     ("language", "said"),
     [
