@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ def test_a_server_that_never_gets_ready_is_stopped(tmp_path: Path, monkeypatch: 
     started: list[Child] = []
     start = Child.start
 
-    def waiting(name: str, _arguments: list[str], log: Path) -> Child:
+    def waiting(name: str, _arguments: list[str], log: Path, _environment: Mapping[str, str] | None) -> Child:
         started.append(start(name, ["-c", "import signal; signal.pause()"], log))
         return started[0]
 
