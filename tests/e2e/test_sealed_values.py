@@ -36,7 +36,6 @@ from tests.e2e.harness import (
     stop_server,
     visit_pcm,
 )
-from tests.e2e.shared_ray import SharedRay
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -137,19 +136,17 @@ async def approve(server: Server, proposal: recommendation_pb2.Recommendation) -
         await App(channel).recommendations.ApproveRecommendation(request)
 
 
-def started(folder: Path, upstream: Child, ray: SharedRay) -> Server:
+def started(folder: Path, upstream: Child) -> Server:
     flows = folder / "flows"
     flows.mkdir()
     (flows / "rental.yaml").write_text(FLOW, encoding="utf-8")
     wait_until(lambda: "http://" in upstream.log.read_text(), upstream, READY_TIMEOUT_S, "The upstream did not start")
     [url] = set(re.findall(r"http://[\w.:]+", upstream.log.read_text()))
     settings = (f"llm_base_url={url}/v1", f"flows.folder={flows}", "log_level=debug")
-    return start_server(folder / "own", *settings, ray=ray)
+    return start_server(folder / "own", *settings)
 
 
-def test_values_are_sealed_approved_released_once_and_opened(
-    tmp_path: Path, shared_ray: SharedRay, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_values_are_sealed_approved_released_once_and_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     private, received = tmp_path / "crm.pem", tmp_path / "received.bin"
     made = subprocess.run(
         [sys.executable, "-m", "server.cli", "sealed", "keygen", str(private)],
@@ -160,7 +157,7 @@ def test_values_are_sealed_approved_released_once_and_opened(
     upstream = Child.start("stand-in LLM", arguments, tmp_path / "upstream.log")
     server: Server | None = None
     try:
-        server = started(tmp_path, upstream, shared_ray)
+        server = started(tmp_path, upstream)
         talked = asyncio.run(talk(server))
         release = ["sealed", "release", talked.session_id]
         release += [part for field in FIELDS for part in ("--field", field)]
