@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -71,7 +72,8 @@ class RayNode:
     def kill(self) -> None:
         """Send SIGKILL to all its processes."""
         workers = psutil.Process(self._process.pid).children(recursive=True) if self.runs else []
-        os.killpg(self._process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         end([*workers, *users_of(self.folder)], 0.0)
 

@@ -31,7 +31,7 @@ def show_views(connection: DuckDb, statements: Iterable[str], ledger: Path | Non
         ledger: The file to read from now on; None waits for a snapshot.
 
     Raises:
-        duckdb.Error: The file is no ledger, or another process writes it.
+        duckdb.Error: DuckDB cannot read the file, or another process writes it.
     """
     connection.execute("ATTACH ':memory:' AS snapshot")
     for statement in statements:

@@ -36,7 +36,7 @@ class EndpointConfig:
         token: What clients must present.
         limits: What queries may use.
         least_free_bytes: What copies of the ledger must leave free on the disk.
-        shown: Of ``shown_sql``. Empty when the file is read itself, as it says what it has.
+        shown: Of ``shown_sql``. Empty where the file itself is read: then the process takes the statements of the file.
     """
 
     ledger: str

@@ -1,6 +1,7 @@
-"""The SQL that makes the catalogue of analysts. To find it out takes most of a second, so one process does it for all.
+"""The SQL that makes the catalogue of analysts. To find it out for the newest schema takes most of a second.
 
-It needs no ledger: until a snapshot is attached, an empty table of the same columns stands for each view of the ledger.
+The statements first make an empty table in the place of each view of the ledger, because DuckDB checks a view when it
+is made. ``show_views`` drops these tables then. So no ledger has to be open.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ def sql_of_newest() -> tuple[str, ...]:
 
 
 def sql_of_file(ledger: Path) -> tuple[str, ...]:
-    """The statements for this file, which may have an older schema.
+    """The statements for this file, which may have an older schema; none if it has none of our views.
 
     Raises:
-        duckdb.Error: The file is no ledger, or another process writes it.
+        duckdb.Error: DuckDB cannot read the file, or another process writes it.
     """
     with closing(duckdb.connect(":memory:", config={"threads": 1})) as connection:
         connection.execute(f"ATTACH {quoted(ledger)} AS ledger (READ_ONLY)")
@@ -55,9 +56,10 @@ def _statements(connection: DuckDb) -> tuple[str, ...]:
     comments = []
     for view, column, kind, comment in columns:
         if view in named:
-            types[view].append(f'"{column}" {kind}')
+            name = '"' + column.replace('"', '""') + '"'  # the file may be of somebody else
+            types[view].append(f"{name} {kind}")
             if comment:
-                comments.append(comment_on("COLUMN", f"{view}.{column}", comment))
+                comments.append(comment_on("COLUMN", f"{view}.{name}", comment))
     statements = [f"CREATE TABLE snapshot.main.{name} ({', '.join(types[name])})" for name, _ in shown]
     statements += [f"CREATE VIEW main.{name} AS FROM snapshot.main.{name}" for name, _ in shown]
     statements += [comment_on("VIEW", name, comment) for name, comment in shown if comment]

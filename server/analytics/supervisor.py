@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, replace
 
+import duckdb
 import psutil
 
 from models.errors import InternalError, Unavailable, VestibuleError
@@ -82,7 +83,8 @@ class Supervisor:
 
         Raises:
             InternalError: QUACK_TOKEN_SHORT.
-            Unavailable: QUACK_UNAVAILABLE when the extension is missing, the port is taken or the file is no ledger.
+            Unavailable: QUACK_UNAVAILABLE when the extension is missing, the port is taken, the file is no ledger, or
+                DuckDB cannot make the catalogue.
         """
         if len(self._config.token) < SHORTEST_TOKEN:
             raise InternalError("The Quack token is too short.", reason=Reason.QUACK_TOKEN_SHORT)
@@ -103,7 +105,8 @@ class Supervisor:
                 running.kill()
 
     def _started(self) -> _Running:
-        running = self._starting = _Running(self._config, self._mark, self._on_decision)
+        config = replace(self._config, shown=self._shown())
+        running = self._starting = _Running(config, self._mark, self._on_decision)
         if failure := running.wait_until_ready():
             running.kill()
             raise Unavailable(
@@ -112,6 +115,16 @@ class Supervisor:
                 hint="Is the port free, and is the quack extension of this DuckDB installed?",
             )
         return running
+
+    def _shown(self) -> tuple[str, ...]:
+        """The SQL of the catalogue, found out once and not by each process that is started."""
+        if not self._config.folder:
+            return ()
+        try:
+            return sql_of_newest()
+        except duckdb.Error as error:
+            name = type(error).__name__
+        raise Unavailable(f"The catalogue of analysts cannot be made ({name}).", reason=Reason.QUACK_UNAVAILABLE)
 
     def _keep_running(self) -> None:
         pause_s = 0.0
@@ -152,8 +165,7 @@ class _Running:
         self._failure = "it ended"
         self._admitted_s = 0.0
         self._others: list[psutil.Process] = []
-        shown = sql_of_newest() if config.folder else ()  # found out once, not by each process that is started
-        self._channel.send(asdict(replace(config, shown=shown)))
+        self._channel.send(asdict(config))
         self._thread = threading.Thread(target=self._answer, name="analysts-answer", daemon=True)
         self._thread.start()
 

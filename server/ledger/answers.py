@@ -25,7 +25,7 @@ from server.ledger.columns import (
 )
 from server.ledger.table_schema import SqlView, TableSchema
 
-if TYPE_CHECKING:  # what reads the ledger for analysts needs the views alone, and starts in half of the time without
+if TYPE_CHECKING:  # readers for analysts need only the views; without these imports they start in half the time
     from server.flows.definition import FlowDefinition
     from server.flows.progress import Answer
 

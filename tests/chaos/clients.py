@@ -9,14 +9,13 @@ import itertools
 import random
 import time
 import uuid
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final, TypeVar
 
 import grpc
 import grpc.aio
-from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from PIL import Image, ImageDraw, ImageFont
@@ -25,9 +24,9 @@ from vestibule.v1 import conversation_pb2, media_pb2, recommendation_pb2, sessio
 from server.cli.channel import Options, open_aio_channel
 from server.cli.talk.client import KEEPALIVE, Audio, Talker, TalkOptions
 from tests.chaos.seen import Seen, Trying
-from tests.e2e.harness import DATA, App, config
+from tests.chaos.typed import GIVE_UP_S, Typed
+from tests.e2e.harness import DATA, App
 
-GIVE_UP_S: Final = 600.0
 CALL_S: Final = 30.0
 LONGEST_PAUSE_S: Final = 4.0
 TEXTS: Final = 6
@@ -92,15 +91,26 @@ class Clients:
         Raises:
             GaveUp: It cannot succeed, or did not for ``GIVE_UP_S``.
         """
-        began, pause_s = time.monotonic(), 0.2
-        end = began + GIVE_UP_S
-        trying = self._seen.trying[_task_name()] = Trying(what, began)
+        with self._trying(what) as errors:
+            return await self._until_done(call, what, seconds, errors)
+
+    @contextmanager
+    def _trying(self, what: str) -> Iterator[Counter[str]]:
+        """Note what the current task tries meanwhile; gives the place for its errors."""
+        task = asyncio.current_task()
+        assert task is not None
+        trying = self._seen.trying[task.get_name()] = Trying(what, time.monotonic())
+        try:
+            yield trying.errors
+        finally:
+            del self._seen.trying[task.get_name()]
+
+    async def _until_done(self, call: Callable[[], Awaitable[T]], what: str, seconds: float, errors: Counter[str]) -> T:
+        end, pause_s = time.monotonic() + GIVE_UP_S, 0.2
         while True:
             try:
                 async with asyncio.timeout(seconds):
-                    result = await call()
-                del self._seen.trying[_task_name()]
-                return result
+                    return await call()
             except TimeoutError:
                 reason, asked_s = "no answer", 0.0
             except grpc.aio.AioRpcError as error:
@@ -108,7 +118,7 @@ class Clients:
                 if error.code() in PERMANENT:
                     raise GaveUp(f"{what}: {reason}") from None
             self._seen.errors[reason] += 1
-            trying.errors[reason] += 1
+            errors[reason] += 1
             if time.monotonic() > end:
                 raise GaveUp(f"{what}: {reason} for {GIVE_UP_S:.0f} s")
             await asyncio.sleep(max(asked_s, pause_s * random.uniform(0.5, 1.0)))
@@ -218,91 +228,19 @@ class Clients:
                 final = response.final
                 finals.append((final.turn_id, final.utterance, final.text.value))
 
-        def broke(reason: str, pause_s: float) -> None:
-            self._seen.errors[reason] += 1
-
         audio = Audio()
         audio.add(pcm)
         audio.finish()
-        try:
-            await Talker(channel, TalkOptions(session, "en", give_up_s=GIVE_UP_S), audio, take, broke).run()
-        except grpc.aio.AioRpcError as error:
-            raise GaveUp(f"speak: {details(error)[0]}") from None
+        with self._trying("speak") as errors:
 
+            def broke(reason: str, pause_s: float) -> None:
+                self._seen.errors[reason] += 1
+                errors[reason] += 1
 
-class Typed:
-    """One stream of typed texts, over as many connections as it takes."""
-
-    def __init__(self, app: App, session: str, texts: dict[str, str], seen: Seen, *, propose: bool = True) -> None:
-        self._propose = propose
-        self._app = app
-        self._session = session
-        self._waiting = dict(texts)
-        self._sent = len(texts)
-        self._seen = seen
-        self._token = ""
-        self._stream = ""
-        self._finals = 0
-        self.proposal = recommendation_pb2.Recommendation()
-
-    async def run(self, clients: Clients) -> None:
-        """Until every text has its final and a record is proposed."""
-        await clients.patiently(self._connection, "type", GIVE_UP_S)
-
-    async def _connection(self) -> None:
-        heard: asyncio.Queue[str] = asyncio.Queue()
-
-        async def requests() -> AsyncIterator[conversation_pb2.ConverseRequest]:
-            yield self._config()
-            await heard.get()
-            while self._waiting:
-                text_id, text = next(iter(self._waiting.items()))
-                yield conversation_pb2.ConverseRequest(text=conversation_pb2.TypedText(text=text, text_id=text_id))
-                while text_id in self._waiting:
-                    await heard.get()
-            if self._propose:
-                yield conversation_pb2.ConverseRequest(
-                    propose=conversation_pb2.Propose(wait_for_uploads=Duration(seconds=0))
-                )
-            await asyncio.Event().wait()
-
-        call = self._app.conversations.Converse(requests())
-        try:
-            async for response in call:
-                self._take(response)
-                heard.put_nowait("")
-                if self.proposal.id or not (self._waiting or self._propose):
-                    return
-        finally:
-            call.cancel()
-
-    def _config(self) -> conversation_pb2.ConverseRequest:
-        if not self._token:
-            return config(self._session)
-        return config(self._session, resume_token=self._token, next_utterance=self._finals)
-
-    def _take(self, response: conversation_pb2.ConverseResponse) -> None:
-        match response.WhichOneof("payload"):
-            case "configured":
-                self._stream, self._token = response.configured.stream_id, response.configured.resume_token
-                self._seen.typed_streams[self._stream] = self._sent
-            case "final":
-                self._finals = response.final.utterance + 1
-                self._note(response.final.turn_id)
-            case "proposal":
-                self.proposal = response.proposal.recommendation
-
-    def _note(self, turn: str) -> None:
-        for text_id in list(self._waiting):
-            if str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self._session}/{text_id}")) == turn:
-                del self._waiting[text_id]
-                self._seen.typed[text_id] = turn
-
-
-def _task_name() -> str:
-    task = asyncio.current_task()
-    assert task is not None
-    return task.get_name()
+            try:
+                await Talker(channel, TalkOptions(session, "en", give_up_s=GIVE_UP_S), audio, take, broke).run()
+            except grpc.aio.AioRpcError as error:
+                raise GaveUp(f"speak: {details(error)[0]}") from None
 
 
 def details(error: grpc.aio.AioRpcError) -> tuple[str, float]:

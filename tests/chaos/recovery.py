@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from server.cli.talk.client import BYTES_A_SECOND
-from tests.chaos.clients import Clients, Typed, text
+from tests.chaos.clients import Clients, text
 from tests.chaos.plan import WORKERS, Act, Fault
 from tests.chaos.seen import Seen
+from tests.chaos.typed import Typed
 
 BETWEEN_S: Final = 0.5
 CLIP_S: Final = 4.0
@@ -83,7 +84,7 @@ class Prober:
         return took
 
     def doing(self, workers: Sequence[str]) -> str:
-        """What these three apps try just now, for how long, and what they were told."""
+        """What the apps of these kinds of workers try just now, for how long, and which errors they got."""
         now = self._clock()
         found = [(worker, self.seen.trying.get(task_name(worker))) for worker in workers]
         return "; ".join(

@@ -157,8 +157,11 @@ def start_server(
     for assignment in settings:
         arguments += ["--set", assignment]
     log = home / f"server-{uuid.uuid4().hex[:6]}.log"
+    child = Child.start("server", arguments, log, os.environ | ray.environment if ray else None)
+    if ray:
+        ray.user = child
     server = Server(
-        Child.start("server", arguments, log, os.environ | ray.environment if ray else None),
+        child,
         home,
         f"127.0.0.1:{grpc_port}",
         quack_port,
@@ -174,7 +177,7 @@ def start_server(
 
 
 def stop_server(server: Server) -> None:
-    """Stop the server with all its descendants; kill one whose workers are to stay."""
+    """Stop the server with all its descendants. One on the shared Ray is killed, so that its workers stay."""
     if server.child.alive and not server.on_shared_ray:
         server.child.stop()
     server.child.kill_with_descendants()

@@ -9,7 +9,9 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from models.private_files import make_private_folder
+from models.private_files import make_private_folder, read_or_create
+from models.redaction.streaming.sealed_state import KEY_BYTES
+from server.cli.demo.processes import Child
 from server.runtime.installation import ID_FILE
 from tests.eventually import eventually
 from tests.ray_nodes import RayNode
@@ -23,6 +25,9 @@ class SharedRay:
     A server that joins a cluster uses the workers that a killed server of its installation left, if they are built from
     the same settings. Those name the file of the workers' key. So the servers have one installation id, and one path to
     their state folders: a link to the folder of the one that runs. One runs at a time, and is killed at its end.
+
+    Attributes:
+        user: The last server that was started.
     """
 
     def __init__(self) -> None:
@@ -31,16 +36,21 @@ class SharedRay:
         self._folder = Path(tempfile.mkdtemp(prefix="vst-shared-"))
         self._state = self._folder / "state"
         self._installation = secrets.token_hex(6)
+        self._key = secrets.token_bytes(KEY_BYTES)
+        self.user: Child | None = None
 
     def start(self) -> None:
         """Start it; returns when it can be joined."""
         self._head.start()
-        asyncio.run(eventually(lambda: self._head.is_up, STARTS_S))
+        asyncio.run(eventually(lambda: self._head.is_up or not self._head.runs, STARTS_S))
+        assert self._head.is_up, self._head.log.read_text(encoding="utf-8", errors="replace")
 
     def close(self) -> None:
         """End it with its workers."""
-        self._head.remove()
-        shutil.rmtree(self._folder)
+        try:
+            self._head.remove()
+        finally:
+            shutil.rmtree(self._folder)
 
     @property
     def assignment(self) -> str:
@@ -53,10 +63,10 @@ class SharedRay:
         Args:
             folder: Where it really is.
         """
-        make_private_folder(folder)
-        if not (folder / ID_FILE).exists():
-            (folder / ID_FILE).write_text(f"{self._installation}\n", encoding="ascii")
-            (folder / ID_FILE).chmod(0o600)
+        assert self.user is None or not self.user.alive, "one server at a time"
+        make_private_folder(folder / "workers")
+        read_or_create(folder / ID_FILE, f"{self._installation}\n".encode("ascii"))
+        read_or_create(folder / "workers" / "carry.key", self._key)  # the workers have it already
         self._state.unlink(missing_ok=True)
         self._state.symlink_to(folder)
         return self._state

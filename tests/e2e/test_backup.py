@@ -54,6 +54,7 @@ async def test_a_server_goes_on_from_its_backup_in_another_folder(
                 made = await _json(first, "backup", backup, "--keys", keys, *at(server), "--json")
                 assert made["missing"] == []
                 assert set(made["spool_keys"]) == {rotated["key_id"]}
+                assert json.loads(keys.read_text(encoding="utf-8"))["streams"]
                 letters = await _json(first, "dlq", "list", "--json", *at(server))
                 for upload_id in waiting:  # the first server goes on, and deletes the media that the backup has
                     assert (await _finished(app, upload_id)).state == media_pb2.UPLOAD_STATE_DONE

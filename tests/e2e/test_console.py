@@ -227,6 +227,7 @@ async def test_a_page_survives_a_restart_of_the_server(stage: Stage, shared_ray:
         address, heading = page.url, page.get_by_role("heading", name="by group")
         assert "by=client" in address
         await expect(heading).to_be_visible()
+        await asyncio.to_thread(stage.server.terminate)
         await asyncio.to_thread(stop_server, stage.server)
         home = stage.server.home
         stage.server = await asyncio.to_thread(start_server, home, *stage.settings, ray=shared_ray)

@@ -201,6 +201,7 @@ async def test_the_live_page_survives_a_restart_of_the_server(site: Site, shared
         await type_text(page)
         await page.goto(f"{site.address}/live/{session_id}")
         await expect(page.get_by_text("I am [REDACTED_NAME], here")).to_be_visible()
+        await asyncio.to_thread(site.server.terminate)
         await asyncio.to_thread(stop_server, site.server)
         site.server = await asyncio.to_thread(start_server, site.server.home, *site.settings, ray=shared_ray)
         # The stream comes back by itself, is told that nobody is logged in any more, and leads to the login.

@@ -72,7 +72,18 @@ def load_published(config_file: Path, packed_file: Path) -> Any:
 
 
 def load_weights(config_file: Path, source: Tensors, layers: int | None = None) -> Any:
-    """A ``BertForTokenClassification`` with these weights, of all layers or only the first. Nothing is fetched."""
+    """A ``BertForTokenClassification`` with these weights. Nothing is fetched.
+
+    No other thread may build a model meanwhile: Transformers draws no random weights in the whole process.
+
+    Args:
+        config_file: Of the model.
+        source: Of its weights.
+        layers: How many are built, from the lowest on; None for all.
+
+    Raises:
+        ValueError: A weight is missing.
+    """
     import torch
     from transformers import BertConfig, BertForTokenClassification
     from transformers.initialization import no_init_weights

@@ -219,6 +219,25 @@ def test_it_listens_on_loopback_only(served: tuple[EmbeddedLedger, int, list[str
     assert listening
 
 
+def test_a_catalogue_that_cannot_be_made_is_told_and_no_process_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> tuple[str, ...]:
+        raise duckdb.OutOfMemoryException("no room")
+
+    monkeypatch.setattr("server.analytics.supervisor.sql_of_newest", refuse)
+    ledger = open_ledger(tmp_path / "ledger.duckdb")
+    endpoint = endpoint_of(ledger, free_ports(1)[0], TOKEN)
+    try:
+        with pytest.raises(Unavailable) as caught:
+            endpoint.start()
+    finally:
+        endpoint.stop()
+        ledger.close()
+    assert caught.value.reason == "QUACK_UNAVAILABLE"
+    assert endpoint.process is None
+
+
 def test_a_taken_port_or_a_short_token_is_refused(tmp_path: Path) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))

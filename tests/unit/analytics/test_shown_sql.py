@@ -46,3 +46,15 @@ def test_an_older_file_has_the_views_and_macros_of_its_time(tmp_path: Path) -> N
         views = {str(name) for name, *_ in shown(older)}
     assert "v_sessions" in views
     assert "v_model_comparisons" not in views
+
+
+def test_a_name_of_a_file_of_somebody_else_stays_a_name(tmp_path: Path) -> None:
+    file, name = tmp_path / "theirs.duckdb", 'a" INTEGER); CREATE TABLE main.planted (b'
+    quoted = '"' + name.replace('"', '""') + '"'
+    with duckdb.connect(file) as connection:
+        connection.execute(f"CREATE VIEW v_sessions AS SELECT 1 AS {quoted}")
+        connection.execute(f"COMMENT ON COLUMN v_sessions.{quoted} IS 'theirs'")
+    with closing(open_catalogue(1, 256 * MIB)) as reading:
+        show_views(reading, sql_of_file(file), file)
+        assert shown(reading) == [("v_sessions", name, "INTEGER", "theirs")]
+        assert reading.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'memory'").fetchall() == []

@@ -60,3 +60,19 @@ def test_what_an_app_tries_just_now_is_told() -> None:
     assert found.doing(["speech"]) == "speech"
     found.seen.trying["prober of redaction"] = Trying("type", -300.0, Counter({"no answer": 9}))
     assert found.doing(["redaction"]) == "redaction: type, for 300 s, {'no answer': 9}"
+
+
+async def test_what_a_client_tries_is_known_as_long_as_it_tries() -> None:
+    seen = Seen()
+    clients = Clients("127.0.0.1:1", "", seen, asyncio.Event())
+    during: list[Trying] = []
+
+    async def second_time() -> None:
+        during.extend(seen.trying.values())
+        if len(during) < 2:
+            raise TimeoutError
+
+    await clients.patiently(second_time, "type")
+    assert during[0] is during[1]
+    assert (during[1].what, during[1].errors) == ("type", {"no answer": 1})
+    assert seen.trying == {}

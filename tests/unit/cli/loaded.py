@@ -22,7 +22,7 @@ def loaded_once() -> Iterator[None]:
     from models.vision import ocr
 
     class Remembers(ocr.RapidOcrEngine):
-        """What is read in a picture depends on its pixels alone."""
+        """What is read in a picture depends on its pixels: no test here reaches a bound of the work."""
 
         def read_page(self, pixels: Pixels, work: PageWork | None = None) -> OcrPage:
             key = (pixels.shape, pixels.tobytes())

@@ -74,7 +74,7 @@ def test_shown_text_stays_when_the_hypothesis_changes() -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None)
 @given(st.integers(1, 7), st.lists(st.integers(0, 60), max_size=4))
 def test_no_chunking_reveals_a_planted_value(step: int, rewinds: list[int]) -> None:
     hypotheses = growing(SAID, step)
