@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 from models.redaction.commands import any_of, folded, says, says_only
 from models.text import RedactedText
 from server.flows.definition import Step
-from server.flows.extraction import visitor_count
+from server.flows.extraction import names_meter, visitor_count
 from server.flows.fields import ChoiceField, NumberField, PersonalField, PhotoField, TextField, YesNoField
 from server.flows.personal_values import corrected, owners
 from server.flows.progress import NO_VALUE, Answer, AnswerStatus, FieldProgress, FieldState, Progress
 from server.flows.reading.answer_text import AnswerText
 from server.flows.reading.choices import chooses_no
 from server.flows.reading.reader import Request, read_answer
-from server.flows.reading.restating import restated
+from server.flows.reading.restating import names, restated
 from server.flows.reading.words import (
     PHOTOGRAPH,
     SAID,
@@ -30,6 +30,7 @@ from server.flows.reading.words import (
     phrases,
     starts_with_marker,
 )
+from server.flows.texts import text_in
 
 _FIRST_WORDS = 4
 """Words at the start of a text among which "no" or "sorry" announces a correction."""
@@ -137,10 +138,37 @@ def _answers(
         answer = None if mine is None else _asked(asked, mine.text, alone=True)
     else:
         answer = None if asked is None else _asked(asked, material, alone=not found)
-    if asked is not None and answer:
+    if asked is not None and answer and not _is_anothers(progress, asked, answer, material):
         yield asked, answer
     yield from found
     yield from _restated(progress, material, asked)
+
+
+def _is_anothers(progress: Progress, asked: FieldProgress, answer: RedactedText, material: AnswerText) -> bool:
+    """Whether a text gives a number to another field, not to the one that was asked for: "the meter reads 4830".
+
+    In doubt it does, and the question is put again. A text that names the asked field gives the number to that one.
+    """
+    others = [one for one in progress.fields if one is not asked]
+    if (
+        not isinstance(asked.field, NumberField)
+        or read_answer(asked.field, asked.step, material, Request())
+        or names(asked.field, [one.field for one in others], material)
+    ):
+        return False
+    own = f"{asked.field.label_in(material.language)} {text_in(asked.field.ask, material.language)}"
+    return any(
+        (one.field.rule == "meter" and names_meter(material.plain) and not names_meter(own))
+        or _is_named_with(one, answer, material)
+        for one in others
+        if isinstance(one.field, NumberField)
+    )
+
+
+def _is_named_with(one: FieldProgress, number: RedactedText, material: AnswerText) -> bool:
+    """Whether a text has the whole label of a field beside the number."""
+    value = read_answer(one.field, one.step, material, Request(named=True))
+    return value is not None and one.field.equal(value.value, number.value)
 
 
 def _is_told_apart(progress: Progress, one: FieldProgress, value: RedactedText) -> bool:

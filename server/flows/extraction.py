@@ -99,6 +99,11 @@ def meter_reading(text: str) -> ExtractedReading | None:
     return best
 
 
+def names_meter(text: str) -> bool:
+    """Whether a text has a word for a meter, or the unit of one."""
+    return _METER.search(text) is not None or _UNIT.search(text) is not None
+
+
 def _judged(text: str, number: re.Match[str]) -> ExtractedReading:
     before = text[max(0, number.start() - _NEAR_CHARACTERS) : number.start()]
     after = text[number.end() : number.end() + _NEAR_CHARACTERS // 3]

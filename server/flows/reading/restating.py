@@ -130,10 +130,10 @@ def _value(one: FieldProgress, said: _Said, known: Sequence[FieldProgress], aske
     """
     field, material = one.field, said.material
     foreign = [other.field for other in known if other is not one]
-    named = _names(field, foreign, material)
+    named = names(field, foreign, material)
     no_to = asked.field if said.marked and asked is not None and isinstance(asked.field, YesNoField) else None
     alone = _says_only(field, foreign, material)
-    if not alone and (no_to is None or not named or _names(no_to, [field], material)):
+    if not alone and (no_to is None or not named or names(no_to, [field], material)):
         return None
     if not named and no_to is None and not _denies_present(one, material):
         return None
@@ -146,7 +146,7 @@ def _value(one: FieldProgress, said: _Said, known: Sequence[FieldProgress], aske
     return value if value is not None and not field.equal(one.value.value, value) else None
 
 
-def _names(field: FieldDefinition, others: Iterable[FieldDefinition], material: AnswerText) -> bool:
+def names(field: FieldDefinition, others: Iterable[FieldDefinition], material: AnswerText) -> bool:
     """Whether a text has a word that only this field has; of a field for yes or no, one of its label."""
     words = _long_words(field.label_in(material.language)) if isinstance(field, YesNoField) else set[str]()
     taken = {word for other in others for word in _words_of(other, material)}

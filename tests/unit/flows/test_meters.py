@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import yaml
 
 from server.flows.definition import FlowDefinition
-from server.flows.loader import parse_flow
+from server.flows.dialogue import answers_in
+from server.flows.loader import parse_flow, shipped_flows
+from server.flows.progress import Answer, FieldState, progress_of
 from server.flows.reading.answer_text import AnswerText
 from server.flows.reading.reader import Request, read_answer
 from server.llm.fallback import fallback_record
@@ -60,3 +62,69 @@ def test_the_record_has_what_was_read(more: dict[str, Any], text: str, value: st
 def test_a_number_with_this_reader_is_read_in_no_other_picture() -> None:
     assert read(flow_of(**KM), "48213 km", picture="site") is None
     assert read(flow_of(**KM), "The car has 48213 km", picture="") == "48213"
+
+
+[SITE_VISIT] = (flow for flow in shipped_flows() if flow.name == "site_visit")
+_BEFORE: Final = {
+    "en": ("the Riverside site", "it reads 04821 cubic metres"),
+    "de": ("Standort Nordtor", "der Zähler zeigt 04821 Kubikmeter"),
+    "es": ("la planta Norte", "marca 04821 metros cúbicos"),
+    "fr": ("le site Nord", "il affiche 04821 mètres cubes"),
+    "pt": ("a planta Norte", "marca 04821 metros cúbicos"),
+}
+"""What is said until the question of the visitors is open."""
+
+
+def said_to_visitors(language: str, text: str) -> dict[str, tuple[FieldState, str]]:
+    """The fields of a site visit after a text that was said to the question of the visitors."""
+    rows: list[Answer] = []
+    for number, turn in enumerate((*_BEFORE[language], text)):
+        material = AnswerText(redacted(turn), "text", language, date(2026, 12, 1))
+        rows += answers_in(progress_of(SITE_VISIT, {}, rows), material, asked=True, source_id=f"turn-{number}")
+    fields = progress_of(SITE_VISIT, {}, rows).fields
+    return {one.field.name: (one.state, one.value.value) for one in fields}
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "The meter reads 4830 kWh."),
+        ("en", "The meter at house 12 reads 4830"),
+        ("en", "The meter reads 4821 cubic metres"),
+        ("en", "Does the meter read 4830?"),
+        ("en", "Last month the meter read 4700"),
+        ("en", "The meter is in room 204"),
+        ("en", "The water meter has serial 99817"),
+        ("de", "Der Zähler steht nun bei 4830 laut Anzeige"),
+        ("pt", "O medidor está em 4830"),
+        ("de", "Der Zähler zeigt 4830 Kubikmeter."),
+        ("es", "El contador marca 4830 metros cúbicos."),
+        ("fr", "Le compteur affiche 4830 mètres cubes."),
+        ("pt", "O medidor marca 4830 metros cúbicos."),
+    ],
+)
+def test_a_reading_is_no_number_of_visitors(language: str, text: str) -> None:
+    fields = said_to_visitors(language, text)
+    assert fields["visitor_count"] == (FieldState.MISSING, "")
+    assert fields["meter_reading"] == (FieldState.ANSWERED, "04821")
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "120"),
+        ("en", "120 visitors"),
+        ("en", "The register shows 120"),
+        ("en", "Yes, it shows 120"),
+        ("en", "The register near the meter shows 120"),
+        ("en", "The register shows 120 visitors"),
+        ("de", "Das Buch zeigt 120"),
+        ("de", "120 Leute"),
+        ("es", "El registro marca 120"),
+        ("fr", "Le registre indique 120"),
+    ],
+)
+def test_a_number_that_names_no_meter_answers_the_question(language: str, text: str) -> None:
+    fields = said_to_visitors(language, text)
+    assert fields["visitor_count"] == (FieldState.ANSWERED, "120")
+    assert fields["meter_reading"] == (FieldState.ANSWERED, "04821")
