@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final
 
 from models.errors import WeightsError
@@ -21,6 +22,7 @@ from models.vision.geometry import lies_in, stretch
 from models.vision.line_crops import CROP_HEIGHT, CROP_WIDTH, Line, crop, to_input
 from models.vision.meter_digits import MAX_DIGITS, DigitRow, decode_row, first_red, softmax
 from models.vision.meter_votes import agreement, is_print, merge
+from models.vision.onnx_sessions import open_session
 from models.vision.types import Box, OcrLine, OcrWord
 
 WEIGHTS: Final = "register.onnx"
@@ -212,13 +214,7 @@ def _squeeze(line: Line, band: float) -> float:
 
 
 def _load(threads: int) -> Any:
-    import onnxruntime
-
-    file = files("models.vision") / WEIGHTS
+    file = Path(str(files("models.vision"))) / WEIGHTS
     if not file.is_file():
         raise WeightsError(f"The package lacks {WEIGHTS}.", hint="Install vestibule again.")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    return onnxruntime.InferenceSession(file.read_bytes(), options, providers=["CPUExecutionProvider"])
+    return open_session(file, threads)

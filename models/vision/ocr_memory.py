@@ -1,25 +1,20 @@
 """Bounds the memory of the OCR models on the CPU.
 
 The detector takes about half a gigabyte for a picture of 2,000 x 1,500 pixels. Taken from the system for each one, it
-left holes that the C library kept, so that a worker grew by more than a gigabyte. ``reserve`` sets one block aside
-for it. The recognizer takes its memory by the width of its lines, so wide ones are read a few at a time, and of its
-answers only the best characters are kept. The text that is read stays the same.
+left holes that the C library kept, so that a worker grew by more than a gigabyte. So its session keeps its memory in
+one block (``open_session``). The recognizer takes its memory by the width of its lines, so wide ones are read a few at
+a time, and of its answers only the best characters are kept. The text that is read stays the same.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from models.media.pixels import Pixels
-
-_RESERVED_BYTES: Final = 640 * 1024 * 1024
-"""Room for the largest picture that the detector gets, a square one. docs/evaluation/server.md, "The detector"."""
 
 _MOST_COLUMNS: Final = 1_920
 """Columns of all lines that the recognizer reads at a time."""
@@ -31,42 +26,6 @@ _CHARACTERS_AXIS: Final = 2
 _BAND_ROWS: Final = 128
 
 Tensor = npt.NDArray[np.float32]
-
-
-def reserve(ocr: Any, model: Path, threads: int) -> None:
-    """Give the detector of RapidOCR a session that keeps its memory, in one block.
-
-    The block takes address space only; its pages become memory as pictures need them. Running the detector once for
-    each size would take it, too, but makes each start much longer.
-
-    Args:
-        ocr: RapidOCR on the CPU.
-        model: Weights of its detector.
-        threads: Of its session.
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.enable_mem_pattern = False  # it would plan a second block for each size
-    _register_block()
-    options.add_session_config_entry("session.use_env_allocators", "1")
-    ocr.text_det.session.session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-
-
-@lru_cache(maxsize=1)
-def _register_block() -> None:
-    """Have ONNX Runtime take the memory of sessions that ask for it from one block of this process."""
-    import onnxruntime
-
-    of_cpu = onnxruntime.OrtMemoryInfo(
-        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
-    )
-    block = {"max_mem": 0, "arena_extend_strategy": 0, "initial_chunk_size_bytes": _RESERVED_BYTES}
-    block["max_dead_bytes_per_chunk"] = -1  # the default
-    onnxruntime.create_and_register_allocator(of_cpu, onnxruntime.OrtArenaCfg(block))
 
 
 def normalize_in_bands(ocr: Any) -> None:

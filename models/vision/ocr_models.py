@@ -17,7 +17,8 @@ from models.errors import TooLarge, WeightsError
 from models.media.images import READ_SIDE
 from models.media.pixels import Pixels
 from models.reasons import Reason
-from models.vision.ocr_memory import FewLinesAtATime, normalize_in_bands, reserve
+from models.vision.ocr_memory import FewLinesAtATime, normalize_in_bands
+from models.vision.onnx_sessions import open_session
 from models.vision.turns import Turn
 
 DETECTOR: Final = "PP-OCRv6_det_small.onnx"
@@ -34,7 +35,7 @@ class OcrOptions:
     """How to read pictures.
 
     Attributes:
-        threads: Threads of one ONNX Runtime session; RapidOCR ignores more than there are processors.
+        threads: Threads of one ONNX Runtime session. On a GPU, RapidOCR ignores more than there are processors.
         cuda: Use the GPU; None means when ONNX Runtime has CUDA.
         longest_side: Larger pictures are scaled down for detection and recognition, in pixels.
         min_score: Lines with a lower mean probability are texture, not print, and are not reported.
@@ -89,12 +90,22 @@ def load(options: OcrOptions, *, cuda: bool) -> Any:
             "EngineConfig.onnxruntime.use_cuda": cuda,
         }
     )
+    if not cuda:
+        _give_sessions(ocr, folder, options)
     _warm_up(ocr)
     normalize_in_bands(ocr)
     ocr.text_det.postprocess_op.max_candidates = ALL_REGIONS
-    if options.reserve_memory and not cuda:
-        reserve(ocr, folder / DETECTOR, options.threads)
     return ocr
+
+
+def _give_sessions(ocr: Any, folder: Path, options: OcrOptions) -> None:
+    """Have RapidOCR use sessions of ``open_session``. Its own cannot be told how their threads wait."""
+    from omegaconf import OmegaConf
+
+    ocr.cfg = OmegaConf.create(ocr.cfg, flags={"allow_objects": True})
+    ocr.cfg.Det.session = open_session(folder / DETECTOR, options.threads, reserve=options.reserve_memory)
+    ocr.cfg.Cls.session = open_session(folder / CLASSIFIER, options.threads)
+    ocr.cfg.Rec.session = open_session(folder / RECOGNIZER, options.threads)
 
 
 def _warm_up(ocr: Any) -> None:
