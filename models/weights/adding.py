@@ -70,7 +70,7 @@ def add_model(name: str, given: Sequence[GivenFile], make: Make, cache: Path, li
         WeightsError: WEIGHTS_INVALID, WEIGHTS_NAME_TAKEN, WEIGHTS_NO_ROOM, CACHE_UNUSABLE.
     """
     check_name(name, cache)
-    _check_room(given, cache)
+    require_room(_COPIES * sum(file.path.lstat().st_size for file in given), cache)
     try:
         with tempfile.TemporaryDirectory(prefix=".add-", dir=cache) as scratch:
             source, folder = Path(scratch) / "source", Path(scratch) / "made"
@@ -82,21 +82,33 @@ def add_model(name: str, given: Sequence[GivenFile], make: Make, cache: Path, li
             model = AddedModel(name, made.kind, made.purpose, sources, files, licence, today.isoformat())
             keep(model, folder, cache)
     except OSError as error:
-        raise WeightsError(
-            f"The model cannot be written to the cache ({error.strerror or error}).",
-            reason=Reason.CACHE_UNUSABLE,
-            hint="Make the folder that VESTIBULE_CACHE_DIR names writable, with free space on its disk.",
-        ) from error
+        raise not_written(error) from error
     return model
+
+
+def not_written(error: OSError) -> WeightsError:
+    """CACHE_UNUSABLE: the disk did not take the files of a model."""
+    return WeightsError(
+        f"The model cannot be written to the cache ({error.strerror or error}).",
+        reason=Reason.CACHE_UNUSABLE,
+        hint="Make the folder that VESTIBULE_CACHE_DIR names writable, with free space on its disk.",
+    )
 
 
 def _file(path: Path) -> AddedFile:
     return AddedFile(path.name, path.stat().st_size, sha256_of(path))
 
 
-def _check_room(given: Sequence[GivenFile], cache: Path) -> None:
-    """Refuse before the copy what the disk has no room for."""
-    needed = _COPIES * sum(file.path.lstat().st_size for file in given)
+def require_room(needed: int, cache: Path) -> None:
+    """Refuse what the disk has no room for, before anything is written.
+
+    Args:
+        needed: Bytes.
+        cache: Root of the weights cache; exists.
+
+    Raises:
+        WeightsError: WEIGHTS_NO_ROOM.
+    """
     free = shutil.disk_usage(cache).free
     if free < needed:
         raise WeightsError(

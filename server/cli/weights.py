@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from server.settings import Settings
 
 MEGABYTE = 1_000_000
+
+SIZES = ("small", "small.en", "medium", "medium.en", "large-v3", "large-v3-turbo")
+"""Of Whisper, which OpenAI publishes. Larger than the weights that come with the server, and not superseded."""
 
 REDACTION_WEIGHTS = ("rampart-pii", "name-lists")
 """What the redactor loads, but for a model of the operator's own: nobody can fetch that one."""
@@ -73,6 +77,7 @@ def models() -> None:
       vestibule models fetch whisper-tiny.en     one more
       vestibule models fetch --source ./folder   from files that you brought along
       vestibule models verify
+      vestibule models add whisper-small --size small      downloads it
       vestibule models add clinic --path ./clinic.pt --licence MIT
       vestibule models add hives --path ./folder --labels hives.yaml
       vestibule models shadow speech clinic --share 0.2   a candidate for a running server
@@ -172,14 +177,14 @@ def _verify(names: list[str], cache: Path) -> None:
         verify_one(name, cache)
 
 
-@models.command(short_help="Add a local model for speech or redaction.")
+@models.command(short_help="Add a model for speech or redaction.")
 @click.argument("name")
 @click.option(
     "--path",
-    required=True,
     type=click.Path(exists=True, path_type=Path),
     help="A checkpoint of openai-whisper (.pt), or a folder: of CTranslate2, or of a token classifier of transformers.",
 )
+@click.option("--size", type=click.Choice(SIZES), help="Download this size of Whisper, as OpenAI publishes it.")
 @click.option(
     "--licence", default="", metavar="SPDX", callback=_licence, help="Identifier of its licence, for the record."
 )
@@ -188,23 +193,42 @@ def _verify(names: list[str], cache: Path) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="YAML file with the type of entity of each label of a token classifier. Default: labels that are known.",
 )
-def add(name: str, path: Path, licence: str, labels: Path | None) -> None:
-    """Add a local model as NAME, after a check as if it were hostile: a Whisper model, or a token classifier (NER) that
-    finds more personal words. Then choose it with VESTIBULE_SPEECH__WEIGHTS or VESTIBULE_REDACTION__NER_WEIGHTS.
+def add(name: str, path: Path | None, size: str | None, licence: str, labels: Path | None) -> None:
+    """Add a model as NAME, after a check as if it were hostile: a Whisper model, or a token classifier (NER) that finds
+    more personal words. Then choose it with VESTIBULE_SPEECH__WEIGHTS or VESTIBULE_REDACTION__NER_WEIGHTS.
 
     No code of the model runs. What is kept is written anew from its tensors, with the SHA-256 of each file. It needs
-    twice the room of the model while it works.
+    twice the room of the model while it works, and three times with --size.
     """
-    from models.redaction.adding.source import is_transformers_folder
+    from models.weights.added import check_name
     from server.cli.config import load_settings
-    from server.ledger.types import utc_now
     from server.runtime.folders import make_folder
+
+    if (path is None) == (size is None):
+        raise click.UsageError("Name the model with --path, or a size of Whisper with --size.")
+    cache = load_settings().weights_dir
+    make_folder(cache, "VESTIBULE_CACHE_DIR")
+    if path is not None:
+        _add(name, path, licence, labels, cache)
+        return
+    from models.weights.published import LICENCE, download_checkpoint
+
+    if labels or licence:
+        raise click.UsageError("--labels and --licence are for a model at --path.")
+    check_name(name, cache)
+    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=cache) as folder:
+        with _progress() as progress:
+            checkpoint = download_checkpoint(str(size), Path(folder), progress)
+        _add(name, checkpoint, LICENCE, None, cache)
+
+
+def _add(name: str, path: Path, licence: str, labels: Path | None, cache: Path) -> None:
+    from models.redaction.adding.source import is_transformers_folder
+    from server.ledger.types import utc_now
 
     of_text = is_transformers_folder(path)
     if labels and not of_text:
         raise click.UsageError("--labels is for a token classifier; there is none at --path.")
-    cache = load_settings().weights_dir
-    make_folder(cache, "VESTIBULE_CACHE_DIR")
     click.echo("Reading and checking the model; a large one takes minutes.", err=True)
     if of_text:
         from models.redaction.adding.add import add_ner
