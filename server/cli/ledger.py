@@ -24,7 +24,7 @@ NOT_LOOKED_AT = 2
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
-@click.group(short_help="Check the ledger of a stopped server, upgrade it, or copy it into PostgreSQL.")
+@click.group(short_help="Check the ledger, upgrade it, or copy it into PostgreSQL.")
 def ledger() -> None:
     """Check the ledger of a stopped server, bring it to the newest schema, or copy it into PostgreSQL.
 
@@ -42,11 +42,13 @@ def ledger() -> None:
 @click.option("--data-dir", type=FOLDER, help="The folder of the ledger, or of a backup. Default: the setting.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def check(data_dir: Path | None, as_json: bool) -> None:
-    """Look at the whole ledger of a stopped server, or at that of a backup, and change nothing.
+    """Look at the whole ledger of a stopped server, or at that of a backup, and change nothing. Where
+    VESTIBULE_LEDGER__URL names a database of PostgreSQL, look at that one, also while servers run.
 
     It says which migrations wait. It reads every table to the end. It checks keys, references between tables, the rules
     about states and leases, and whether tables, views and macros are those of the release. What is wrong is told as
-    numbers and ids of rows, never as content. `vestibule audit verify` checks the audit.
+    numbers and ids of rows, never as content. `vestibule audit verify` checks the audit. In PostgreSQL it looks at no
+    views, and of tables only whether all columns are there.
 
     Exits with 0 when nothing is wrong, with 1 when something is, and with 2 when the ledger cannot be looked at. That
     is so when there is none, a server has it open, a newer release wrote it, or the disk does not give it.
@@ -57,17 +59,27 @@ def check(data_dir: Path | None, as_json: bool) -> None:
       vestibule ledger check --data-dir /backups/2026-11-27
       vestibule ledger check --json | jq '.problems[]'
     """
-    from server.ledger.integrity.run import check_ledger
-
     try:
-        settings = _settings(data_dir, None)
-        report = check_ledger(settings.ledger_path)
+        report = _checked(data_dir)
     except VestibuleError as error:
         Failure.of(error).show()
         raise click.exceptions.Exit(NOT_LOOKED_AT) from error
     _show_report(report, as_json=as_json)
     if not report.whole:
         raise click.exceptions.Exit(FAILED)
+
+
+def _checked(data_dir: Path | None) -> Report:
+    from server.cli.analyst import ledger_settings
+    from server.ledger.integrity.run import check_ledger
+    from server.ledger.opened import require_driver
+
+    if database := ledger_settings(None, None, data_dir).ledger.database:
+        require_driver()
+        from server.ledger.postgres.integrity import check_postgres
+
+        return check_postgres(database)
+    return check_ledger(_settings(data_dir, None).ledger_path)
 
 
 @ledger.command()

@@ -1,7 +1,8 @@
 """What holds in every ledger, as data: references between tables, keys, and rules about the rows of one table.
 
-DuckDB has no foreign keys here, because it then refuses updates of the rows that are referred to. The code keeps these
-rules, and stops where one is broken: a state that it does not know, or a job without its session.
+The SQL runs on both engines. DuckDB has no foreign keys here, because it then refuses updates of the rows that are
+referred to. The code keeps these rules, and stops where one is broken: a state that it does not know, or a job without
+its session.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ def _refers(table: str, column: str, parent: str, where: str = "true", shown: st
         Check.REFERENCES,
         table,
         f"{column} names no row of {parent}.",
-        f"SELECT {shown} FROM {table} WHERE {where} AND {column} NOT IN (SELECT id FROM {parent})",  # noqa: S608 - ours
+        f"SELECT {shown} FROM {table} WHERE {where}"  # noqa: S608 - ours
+        f" AND NOT EXISTS (SELECT 1 FROM {parent} AS parent WHERE parent.id = {table}.{column})",
     )
 
 
@@ -121,13 +123,13 @@ RULES: Final = (
     _rule(
         "audit",
         "The row before it is missing.",
-        "number > 1 AND number - 1 NOT IN (FROM (SELECT number FROM audit))",
+        "number > 1 AND number - 1 NOT IN (SELECT number FROM (SELECT number FROM audit) AS numbers)",
         "number",
     ),
     _rule(
         "migrations",
         "The row before it is missing.",
-        "number > 1 AND number - 1 NOT IN (FROM (SELECT number FROM migrations))",
+        "number > 1 AND number - 1 NOT IN (SELECT number FROM (SELECT number FROM migrations) AS numbers)",
         "number",
     ),
 )

@@ -34,7 +34,12 @@ WITH_ROW_IDS: Final = frozenset(
 _FUNCTIONS: Final = (
     ("list_contains(list VARCHAR[], item VARCHAR)", "BOOLEAN", "item = ANY(list)"),
     ("len(list VARCHAR[])", "INTEGER", "cardinality(list)"),
-    ("make_timestamp(us BIGINT)", "TIMESTAMP", "TIMESTAMP '1970-01-01' + us * INTERVAL '1 microsecond'"),
+    (
+        # A number times an interval is a DOUBLE, which holds no microseconds of other centuries. It holds seconds.
+        "make_timestamp(us BIGINT)",
+        "TIMESTAMP",
+        "TIMESTAMP '1970-01-01' + us / 1000000 * INTERVAL '1 second' + us % 1000000 * INTERVAL '1 microsecond'",
+    ),
     ("epoch_us(moment TIMESTAMP)", "BIGINT", "(extract(epoch FROM moment) * 1000000)::BIGINT"),
     ("to_seconds(number BIGINT)", "INTERVAL", "number * INTERVAL '1 second'"),
     ("to_milliseconds(number BIGINT)", "INTERVAL", "number * INTERVAL '1 millisecond'"),

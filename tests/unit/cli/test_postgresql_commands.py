@@ -68,7 +68,6 @@ def test_no_key_is_made_beside_a_server_that_does_not_answer(home: Path, held: P
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("ledger", "check"),
         ("ledger", "migrate", "--dry-run"),
         ("backup", "copy"),
         ("restore", ".", "--without-keys", "--check"),
@@ -80,6 +79,16 @@ def test_what_works_on_the_file_alone_is_refused(home: Path, arguments: tuple[st
     refused = run(*arguments)
     assert refused.exit_code != 0
     assert "LEDGER_IN_POSTGRESQL" in refused.stderr + str(getattr(refused.exception, "reason", ""))
+
+
+def test_the_ledger_is_checked_while_a_server_has_it(home: Path, held: PostgresLedger) -> None:
+    held.write_now(partial(sessions.insert_or_get, row=session()))
+    checked = run("ledger", "check", "--json")
+    assert checked.exit_code == 0, checked.output
+    assert json.loads(checked.stdout)["rows"]["sessions"] == 1
+    held.write_now(lambda cursor: cursor.execute("UPDATE sessions SET state = 'LOST'"))
+    broken = run("ledger", "check")
+    assert (broken.exit_code, "The state is none that there is." in broken.stdout) == (1, True)
 
 
 def test_a_folder_that_is_named_has_an_embedded_ledger(home: Path) -> None:
