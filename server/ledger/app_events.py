@@ -257,19 +257,22 @@ def _store_shifts(
     changed = {name: (old, new) for name, (old, new) in shifts.items() if old != new}
     if not changed:
         return ()
-    values = ", ".join(f"({text_literal(name)}, {old}, {new})" for name, (old, new) in changed.items())
+    values = ", ".join(f"({text_literal(name)}, {old}::BIGINT, {new}::BIGINT)" for name, (old, new) in changed.items())
     changes = f"(VALUES {values}) AS change (id, old_s, new_s)"
     cursor.execute(
         f"UPDATE sessions SET clock_ahead_s = new_s FROM {changes} WHERE sessions.id = change.id"  # noqa: S608 - quoted
     )
     if not any(old for old, _ in changed.values()):
         return ()
+    # Numbers are compared, because PostgreSQL has no times before 4713 BC, where a shift of millennia leads.
     cursor.execute(
-        f"""UPDATE events SET event_time = device_time - to_seconds(new_s), clock = 'corrected'
+        f"""UPDATE events SET event_time = make_timestamp(epoch_us(device_time) - new_s * {US_PER_S}),
+        clock = 'corrected'
         FROM {changes} JOIN sessions ON sessions.id = change.id WHERE events.session_id = change.id
-        AND (clock = 'server' OR (clock = 'corrected' AND event_time = device_time - to_seconds(old_s)))
-        AND device_time - to_seconds(new_s) BETWEEN make_timestamp(epoch_us(create_time) - {LONGEST_SESSION_US})
-        AND make_timestamp(epoch_us(server_time) + {TOLERANCE_US})
+        AND (clock = 'server'
+            OR (clock = 'corrected' AND epoch_us(event_time) = epoch_us(device_time) - old_s * {US_PER_S}))
+        AND epoch_us(device_time) - new_s * {US_PER_S} BETWEEN epoch_us(create_time) - {LONGEST_SESSION_US}
+        AND epoch_us(server_time) + {TOLERANCE_US}
         RETURNING events.session_id, epoch_us(event_time)"""  # noqa: S608 - quoted
     )
     return cursor.fetchall()

@@ -153,6 +153,21 @@ def test_an_absurd_time_before_or_between_others_spoils_none_of_them(cursor: Cur
         assert all(abs(row["event_time"].replace(tzinfo=UTC) - NOW) <= timedelta(hours=5) for row in found), order
 
 
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("order", [(FIRST, LAST), (LAST, FIRST), (FIRST, NOW - YEARS, LAST), (LAST, FIRST, LAST)])
+def test_the_first_and_the_last_time_of_all_are_stored_as_sent_and_fail_no_batch(
+    cursor: Cursor, order: tuple[datetime, ...]
+) -> None:
+    owner, _ = sessions.insert_or_get(cursor, session())
+    for n, at in enumerate(order, 1):
+        AppendEvents([EventRow(event("").id, owner.id, "", "step", NOW, device_time=at, sequence=n)])(cursor)
+    found = fetch_all(cursor, "SELECT * FROM events WHERE device_time IS NOT NULL ORDER BY sequence")
+    assert [row["device_time"].replace(tzinfo=UTC) for row in found] == list(order)
+    assert all(abs(row["event_time"].replace(tzinfo=UTC) - NOW) <= timedelta(seconds=1) for row in found)
+
+
 def test_events_with_the_time_of_receipt_are_corrected_once_the_shift_is_known(cursor: Cursor) -> None:
     owner, _ = sessions.insert_or_get(cursor, session())
 
