@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar
+import re
+from typing import Annotated, Final, TypeVar
+from urllib.parse import unquote
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
@@ -16,6 +18,11 @@ MEBIBYTE = 1024 * 1024
 
 PLACEHOLDER = "change-me"
 """In deploy/.env.example, in the place of secrets."""
+
+_PASSWORDS: Final = re.compile(
+    r"^[a-z]+://[^:@/?#]*:([^@/?#]*)@|(?:^|[?&\s])(?:ssl)?password\s*=\s*'?([^'&#\s]*)", re.IGNORECASE
+)
+"""In what libpq takes for a database: after the user of a URL, as a parameter of it, or as one of its keywords."""
 
 Value = TypeVar("Value")
 
@@ -44,8 +51,12 @@ def _known_zone(name: str) -> str:
     return name
 
 
+def _is_placeholder(text: str) -> bool:
+    return text.strip().lower() == PLACEHOLDER
+
+
 def _own_secret(secret: SecretStr) -> SecretStr:
-    if secret.get_secret_value().strip().lower() == PLACEHOLDER:
+    if _is_placeholder(secret.get_secret_value()):
         raise PydanticCustomError(
             Reason.SECRET_IS_PLACEHOLDER,
             "It is still the placeholder of the example. Set a value of your own, or none.",
@@ -53,9 +64,20 @@ def _own_secret(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _own_password(url: SecretStr) -> SecretStr:
+    passwords = _PASSWORDS.findall(url.get_secret_value().strip())
+    if any(_is_placeholder(unquote(each)) for pair in passwords for each in pair):
+        raise PydanticCustomError(
+            Reason.SECRET_IS_PLACEHOLDER,
+            "Its password is still the placeholder of the example. Set one of your own, here and in the database.",
+        )
+    return url
+
+
 Address = Annotated[str, AfterValidator(checked_address)]
 Url = Annotated[str, AfterValidator(_checked_url)]
 Secret = Annotated[SecretStr, AfterValidator(_own_secret)]
+DatabaseUrl = Annotated[Secret, AfterValidator(_own_password)]
 Port = Annotated[int, Field(ge=0, le=MOST_PORT)]
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 Threads = Annotated[int, Field(ge=1, le=MOST_THREADS)]

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from models.reasons import Reason
 from server.flows.retention import RetentionPart
-from server.setting_groups.fields import MEBIBYTE, Empty, Port, Secret
+from server.setting_groups.fields import MEBIBYTE, DatabaseUrl, Empty, Port, Secret
 
 Days = Empty[Annotated[float, Field(gt=0)]]
 
@@ -57,7 +57,7 @@ class RetentionSettings(BaseModel):
 class LedgerSettings(BaseModel):
     """Where the ledger is."""
 
-    url: Secret = Field(
+    url: DatabaseUrl = Field(
         SecretStr(""),
         description="Database of PostgreSQL that holds the ledger, as postgresql://USER:PASSWORD@HOST/NAME. Empty for "
         "the embedded DuckDB file.",

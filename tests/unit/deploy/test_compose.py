@@ -2,13 +2,55 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+import yaml
+from psycopg.conninfo import conninfo_to_dict
 
 from server.setting_groups import MEBIBYTE
+from server.setting_groups.fields import PLACEHOLDER
 from server.settings import Settings
-from tests.unit.deploy.files import COMPOSE, COMPOSE_TLS, LONGEST_STOP_S, compose, merged, seconds, variables
+from tests.postgres_server import ADMIN_DATABASE, postgres_server
+from tests.source_tree import ROOT
+from tests.unit.deploy.files import (
+    COMPOSE,
+    COMPOSE_TLS,
+    DEPLOY,
+    EXAMPLE,
+    LONGEST_STOP_S,
+    compose,
+    example,
+    merged,
+    seconds,
+    tool,
+    variables,
+)
+
+CREATE = DEPLOY / "postgres" / "create.sh"
+PAGE = ROOT / "docs" / "operating" / "containers.md"
+PROFILES = {
+    "none": set(),
+    "clamav": {"clamav"},
+    "postgres": {"postgres"},
+    "grafana": {"prometheus", "grafana"},
+    "envoy": {"envoy"},
+    "*": {"clamav", "postgres", "prometheus", "grafana", "envoy"},
+}
+"""Services that a profile starts beside the server."""
+REFUSING = {
+    "postgres": "POSTGRES_PASSWORD",
+    "prometheus": "VESTIBULE_METRICS_TOKEN",
+    "grafana": "GRAFANA_PASSWORD",
+}
+"""Services that need a secret, with its variable in .env."""
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +109,20 @@ def test_the_server_has_time_to_end(plain: dict[str, Any]) -> None:
     assert grace > LONGEST_STOP_S
 
 
-def test_the_scanner_starts_with_its_profile_only() -> None:
-    assert set(merged(COMPOSE, profile="none")["services"]) == {"vestibule"}
-    assert set(merged(COMPOSE, profile="clamav")["services"]) == {"vestibule", "clamav"}
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_profile_starts_its_own_services_only(profile: str) -> None:
+    assert set(merged(COMPOSE, profile=profile)["services"]) == {"vestibule"} | PROFILES[profile]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_profiles_go_with_tls_for_other_machines(profile: str) -> None:
+    both = merged(COMPOSE, COMPOSE_TLS, profile=profile, SERVER_NAME="vestibule.example.com")
+    assert set(both["services"]) == {"vestibule"} | PROFILES[profile]
+
+
+def test_without_a_profile_the_server_waits_for_no_other_service(plain: dict[str, Any]) -> None:
+    """podman-compose fails at a dependency whose profile is off, also at one that is not required."""
+    assert "depends_on" not in plain["services"]["vestibule"]
 
 
 def test_the_scanner_is_one_that_the_server_accepts(plain: dict[str, Any]) -> None:
@@ -82,7 +135,7 @@ def test_the_scanner_is_one_that_the_server_accepts(plain: dict[str, Any]) -> No
 
 def test_whole_files_travel_in_a_network_of_two(plain: dict[str, Any]) -> None:
     assert plain["networks"]["scanner"]["internal"] is True
-    inside = {name for name, each in plain["services"].items() if "scanner" in each["networks"]}
+    inside = {name for name, each in plain["services"].items() if "scanner" in each.get("networks", {})}
     assert inside == {"clamav", "vestibule"}
     assert plain["services"]["vestibule"]["environment"]["VESTIBULE_CLAMAV__ADDRESS"] == "clamav:3310"
 
@@ -90,3 +143,190 @@ def test_whole_files_travel_in_a_network_of_two(plain: dict[str, Any]) -> None:
 def test_without_a_file_of_variables_it_starts(plain: dict[str, Any]) -> None:
     assert compose(COMPOSE)["vestibule"]["env_file"] == [{"path": ".env", "required": False}]
     assert plain["services"]["vestibule"]["build"]["dockerfile"] == "deploy/image/Containerfile"
+
+
+@pytest.mark.parametrize("name", sorted(PROFILES["*"] - {"clamav"}))
+def test_a_service_of_a_profile_can_do_no_more_than_it_must(plain: dict[str, Any], name: str) -> None:
+    service = plain["services"][name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert not {"privileged", "cap_add", "devices", "pid", "ipc"} & set(service)
+    folders = [volume for volume in service["volumes"] if volume["type"] == "bind"]
+    assert all(folder["read_only"] for folder in folders), "files of the checkout"
+    assert {volume["source"] for volume in service["volumes"] if volume["type"] == "volume"} <= {name}
+
+
+def test_every_image_has_a_version(plain: dict[str, Any]) -> None:
+    images = {name: plain["services"][name]["image"] for name in PROFILES["*"] - {"clamav"}}
+    assert images["postgres"] == "docker.io/library/postgres:18"
+    assert all(re.search(r":v?[0-9][0-9.]*(-latest)?$", image) for image in images.values())
+
+
+def test_only_services_of_the_page_publish_a_port_and_only_to_this_machine(plain: dict[str, Any]) -> None:
+    published = {
+        (name, f"{port['host_ip']}:{port['published']}")
+        for name, service in plain["services"].items()
+        for port in service.get("ports", [])
+    }
+    assert published == {
+        ("vestibule", "127.0.0.1:50051"),
+        ("grafana", "127.0.0.1:3000"),
+        ("envoy", "127.0.0.1:8443"),
+    }
+    page = PAGE.read_text(encoding="utf-8")
+    assert [address for _, address in published if f"`{address}`" not in page] == []
+    assert [profile for profile in set(PROFILES) - {"none", "*"} if f"| `{profile}` |" not in page] == []
+
+
+def test_what_is_mounted_exists(plain: dict[str, Any]) -> None:
+    sources = [
+        Path(volume["source"])
+        for service in plain["services"].values()
+        for volume in service.get("volumes", [])
+        if volume["type"] == "bind"
+    ]
+    theirs = DEPLOY / "envoy-tls"
+    assert theirs in sources, "the certificate is the operator's"
+    assert [source for source in sources if source != theirs and not source.exists()] == []
+
+
+def test_the_ledger_travels_in_a_network_of_two(plain: dict[str, Any]) -> None:
+    assert plain["networks"]["database"]["internal"] is True
+    inside = {name for name, each in plain["services"].items() if "database" in each.get("networks", {})}
+    assert inside == {"postgres", "vestibule"}
+    assert set(plain["services"]["postgres"]["networks"]) == {"database"}
+
+
+@pytest.mark.skipif(shutil.which("psql") is None, reason="the script calls psql, which Debian has in postgresql-client")
+def test_the_role_of_the_server_is_no_superuser_and_the_superuser_has_no_password() -> None:
+    with postgres_server() as server:
+        url, password = server.format(ADMIN_DATABASE), "o'dd \"pass"
+        with psycopg.connect(url, autocommit=True) as admin:
+            admin.execute("CREATE ROLE postgres SUPERUSER LOGIN PASSWORD 'first'")
+            place = {"PGHOST": str(conninfo_to_dict(url)["host"]), "PGDATABASE": ADMIN_DATABASE}
+            environment = {"PATH": os.environ["PATH"], "POSTGRES_PASSWORD": password, **place}
+            subprocess.run(["sh", CREATE], env=environment, check=True, capture_output=True)
+            found = admin.execute("SELECT rolname::VARCHAR, rolsuper, rolpassword IS NULL FROM pg_authid").fetchall()
+            assert {("postgres", True, True), ("vestibule", False, False)} <= set(found)
+            owner = "SELECT pg_get_userbyid(datdba)::VARCHAR FROM pg_database WHERE datname = 'vestibule'"
+            assert admin.execute(owner).fetchone() == ("vestibule",)
+
+
+def test_the_url_of_the_example_is_that_of_the_service(tmp_path: Path) -> None:
+    """docker-compose puts the password of .env into the URL that the comment there shows."""
+    [line] = re.findall(r"^# +(VESTIBULE_LEDGER__URL=.+)$", EXAMPLE.read_text(encoding="utf-8"), re.MULTILINE)
+    password = "4f0c2a"
+    (tmp_path / ".env").write_text(f"POSTGRES_PASSWORD={password}\n{line}\n", encoding="utf-8")
+    (tmp_path / "compose.yaml").write_text(COMPOSE.read_text(encoding="utf-8"), encoding="utf-8")
+    services = merged(tmp_path / "compose.yaml")["services"]
+    given = services["postgres"]["environment"]
+    assert given["POSTGRES_PASSWORD"] == password
+    created = CREATE.read_text(encoding="utf-8")
+    [user] = re.findall(r"CREATE ROLE (\w+) LOGIN", created)
+    [(database, owner)] = re.findall(r"CREATE DATABASE (\w+) OWNER (\w+)", created)
+    assert owner == user
+    url = services["vestibule"]["environment"]["VESTIBULE_LEDGER__URL"]
+    assert url == f"postgresql://{user}:{password}@postgres/{database}"
+    assert Settings(ledger={"url": url}).ledger.database == url
+
+
+def started(tmp_path: Path, name: str, **given: str) -> subprocess.CompletedProcess[str]:
+    """Run the script with which a service starts, on its own files, with a folder instead of /tmp. The program of the
+    image is replaced by one that prints its arguments.
+    """
+    service = merged(COMPOSE, **given)["services"][name]
+    shell, *options = service["entrypoint"]
+    script = service["command"][0].replace("$$", "$").replace("/tmp/", f"{tmp_path}/").replace("/run.sh", "run.sh")
+    for volume in service["volumes"]:
+        if volume["type"] == "bind":
+            script = script.replace(volume["target"], volume["source"])
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for program in ("docker-entrypoint.sh", "prometheus", "run.sh", "envoy"):
+        (programs / program).write_text('#!/bin/sh\necho "started $*"\n', encoding="utf-8")
+        (programs / program).chmod(0o755)
+    environment = {**service["environment"], "PATH": f"{programs}:{os.environ['PATH']}"}
+    return subprocess.run([shell, *options, script], env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("name", REFUSING)
+def test_a_service_refuses_the_placeholder_and_no_secret_at_all(tmp_path: Path, name: str) -> None:
+    assert example()[REFUSING[name]] == PLACEHOLDER
+    for number, given in enumerate([{}, {REFUSING[name]: PLACEHOLDER}]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        done = started(folder, name, **given)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == f"Set {REFUSING[name]} in .env.\n"
+
+
+@pytest.mark.parametrize("name", REFUSING)
+def test_a_service_starts_with_a_secret(tmp_path: Path, name: str) -> None:
+    done = started(tmp_path, name, **{REFUSING[name]: "4f0c2a"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("started")
+
+
+def test_prometheus_has_its_files_and_the_token_beside_them(tmp_path: Path) -> None:
+    done = started(tmp_path, "prometheus", VESTIBULE_METRICS_TOKEN="4f0c 2a%s")
+    assert f"--config.file={tmp_path}/prometheus.yml" in done.stdout
+    config = yaml.safe_load((tmp_path / "prometheus.yml").read_text(encoding="utf-8"))
+    assert [(tmp_path / name).is_file() for name in config["rule_files"]] == [True]
+    token = tmp_path / config["scrape_configs"][0]["authorization"]["credentials_file"]
+    assert token.read_text(encoding="utf-8") == "4f0c 2a%s"
+    assert token.stat().st_mode & 0o777 == 0o600
+
+
+def test_prometheus_is_in_the_network_of_the_server_where_the_metrics_are(plain: dict[str, Any]) -> None:
+    assert plain["services"]["prometheus"]["network_mode"] == "service:vestibule"
+    assert plain["services"]["prometheus"]["depends_on"]["vestibule"]["condition"] == "service_healthy"
+    config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))
+    targets = {
+        target for job in config["scrape_configs"] for part in job["static_configs"] for target in part["targets"]
+    }
+    assert {target.partition(":")[0] for target in targets} == {"127.0.0.1"}
+
+
+def test_grafana_finds_the_dashboards_and_the_source_that_they_name(plain: dict[str, Any]) -> None:
+    mounts = {volume["target"]: Path(volume["source"]) for volume in plain["services"]["grafana"]["volumes"]}
+    provisioning = mounts["/etc/grafana/provisioning"]
+    [source] = yaml.safe_load((provisioning / "datasources" / "prometheus.yaml").read_text())["datasources"]
+    assert source["url"] == "http://vestibule:9090", "that of Prometheus, in the network of the server"
+    assert source["isDefault"] is True
+    [provider] = yaml.safe_load((provisioning / "dashboards" / "vestibule.yaml").read_text())["providers"]
+    dashboards = sorted(mounts[provider["options"]["path"]].rglob("*.json"))
+    assert [each.name for each in dashboards] == ["vestibule-models.json", "vestibule-server.json"]
+    for dashboard in dashboards:
+        [variable] = json.loads(dashboard.read_text(encoding="utf-8"))["templating"]["list"]
+        assert (variable["name"], variable["type"]) == ("datasource", "datasource")
+        assert variable["query"] == source["type"]
+
+
+def test_envoy_calls_the_server_and_takes_calls_of_the_page_that_is_set(tmp_path: Path, plain: dict[str, Any]) -> None:
+    port = plain["services"]["vestibule"]["environment"]["VESTIBULE_ADDRESS"].rpartition(":")[2]
+    done = started(tmp_path, "envoy", ENVOY_ORIGIN="https://pages.example.com:8443")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"--config-path {tmp_path}/envoy.yaml" in done.stdout
+    text = (tmp_path / "envoy.yaml").read_text(encoding="utf-8")
+    [cluster] = yaml.safe_load(text)["static_resources"]["clusters"]
+    [server] = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    assert server["endpoint"]["address"]["socket_address"] == {"address": "vestibule", "port_value": int(port)}
+    assert "exact: https://pages.example.com:8443 " in text
+    assert "app.example.com" not in text
+
+
+def test_envoy_does_not_start_without_the_folder_of_its_certificate(plain: dict[str, Any]) -> None:
+    mounts = {volume["target"]: volume for volume in plain["services"]["envoy"]["volumes"]}
+    shown = (DEPLOY / "envoy" / "certificate.yaml").read_text(encoding="utf-8")
+    assert "watched_directory: { path: /etc/envoy/tls }" in shown
+    assert not mounts["/etc/envoy/tls"].get("bind", {}).get("create_host_path")
+
+
+def test_docker_compose_takes_the_example_as_it_comes(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(EXAMPLE.read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "compose.yaml").write_text(COMPOSE.read_text(encoding="utf-8"), encoding="utf-8")
+    command = [tool("docker-compose"), "-f", str(tmp_path / "compose.yaml"), "config", "--services"]
+    clean = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+    done = subprocess.run(command, env=clean, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split()) == (0, ["vestibule"])
