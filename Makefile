@@ -19,10 +19,10 @@ PYTEST = $(BIN)/python -m pytest $(if $(CI),--durations=15)
 NONE_IS_FINE = $(if $(PYTEST_ARGS),|| [ $$? -eq 5 ])
 CHECKED := models ray_tasks server tests benchmarks docs/*.py protos/build.py .ci/audit.py deploy/image/*.py
 
-.PHONY: help demo test check lint format protos docs bench fuzz chaos cluster duckdb2 lock audit outdated image clean setup weights weights-all
+.PHONY: help demo test check lint format protos docs bench fuzz chaos cluster new-machine duckdb2 lock audit outdated image clean setup weights weights-all
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: weights ## Play the main job on real models, from a voice and a picture to an approved record.
 	@$(BIN)/vestibule demo $(if $(KEEP),--keep) $(if $(VISIT),--visit $(VISIT))
@@ -91,6 +91,9 @@ CLUSTER_UPLOADS ?= 2000
 
 cluster: weights ## Kill three servers that share PostgreSQL, PostgreSQL and a node of Ray while clients work, and count what was lost.
 	@$(BIN)/python -m tests.cluster --streams $(CLUSTER_STREAMS) --uploads $(CLUSTER_UPLOADS) $(if $(SEED),--seed $(SEED))
+
+new-machine: ## Install into an empty folder, approve a record over TLS, back up, lose all, restore, go on. Prints what each took.
+	@$(or $(PYTHON),python3) -m tests.new_machine
 
 DUCKDB2 := 2.0.1
 

@@ -101,7 +101,7 @@ class BackupWriter:
         self._free = free
 
     def write(self, now: datetime) -> Manifest:
-        """Make it; returns its manifest. What failed leaves nothing.
+        """Make it; returns its manifest. What failed leaves nothing but the folders above it.
 
         Raises:
             Conflict: BACKUP_EXISTS.
@@ -110,6 +110,8 @@ class BackupWriter:
         """
         self._require_new()
         with disk_of_backup(), ExitStack() as undo:
+            for path in filter(None, (self._part, self._keys_file)):
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._part.mkdir(mode=0o700)
             undo.callback(remove_tree, self._part)
             manifest = self._fill(now)

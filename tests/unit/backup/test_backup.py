@@ -65,6 +65,13 @@ def test_all_files_are_for_their_owner_alone(home: Home, tmp_path: Path) -> None
     assert wide == []
 
 
+def test_the_folders_of_the_backup_and_of_its_keys_are_made(home: Home, tmp_path: Path) -> None:
+    backup, keys = tmp_path / "backups" / "monday", tmp_path / "safe" / "keys.json"
+    home.backup(backup, keys)
+    assert list(open_backup(backup, keys).problems([])) == []
+    assert stat.S_IMODE((tmp_path / "safe").stat().st_mode) == 0o700
+
+
 def test_keys_are_not_in_the_backup(home: Home, tmp_path: Path) -> None:
     home.backup(tmp_path / "b", tmp_path / "keys.json")
     keys = json.loads((tmp_path / "keys.json").read_bytes())
