@@ -1,6 +1,6 @@
 """What the ledger costs in PostgreSQL, next to the embedded file in the same run.
 
-    python -m benchmarks.ledger_engines [--seconds 5] [--clients 32] [--jobs 2000]
+    python -m benchmarks.ledger_engines [--seconds 5] [--clients 32] [--jobs 2000] [--events 200000] [--runs 9]
 
 PostgreSQL runs on this machine and waits for the disk at each commit, as DuckDB does. Its sockets cost less than a
 network, and it shares the cores with the benchmark. Printed:
@@ -12,6 +12,8 @@ claim and end   jobs a second that one server takes, one a transaction, and ends
 a round         what the mirror takes where nothing changed, and with 1,000 new events: median, and CPU of this process
 made anew       what the mirror takes for a million events
 lag             age of the mirror when a round ends, beside clients that write one event after the other
+a funnel        what the macro of analysts takes over the same events in the mirror and in the embedded file, one after
+                the other, ``--runs`` times: medians, and their ratio. It ends with an error where the rows differ
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ import psycopg
 
 from benchmarks.ledger import BATCH, FULL, clients, open_session
 from server.ledger import claims, job_ends, jobs, mirrored
-from server.ledger.columns import Cursor
+from server.ledger.columns import Cursor, Row, fetch_all
 from server.ledger.embedded import EmbeddedLedger
 from server.ledger.postgres.increments import IncrementReader
 from server.ledger.postgres.ledger import PostgresLedger
@@ -45,7 +47,25 @@ FILL = """INSERT INTO events (id, session_id, client_id, name, server_time, sequ
     properties_meta, event_time, clock) SELECT gen_random_uuid()::VARCHAR, 'other', 'app', 'camera_opened',
     now()::TIMESTAMP, 0, '', '{}', '{}', now()::TIMESTAMP, 'server' FROM generate_series(1, ?::BIGINT)"""
 
-Row = tuple[str, str, str]
+EVENTS_A_SESSION = 20
+FILL_SESSIONS = """INSERT INTO sessions (id, client_id, request_id, state, create_time, update_time, stage_time,
+    language, sealed_vocabulary, variant, turn_count)
+    SELECT md5(number::VARCHAR), 'app', number::VARCHAR, 'ABANDONED', opened, opened, opened, '', '', '', 0 FROM
+    (SELECT number, TIMESTAMP '2026-01-01' + to_seconds((number * 7919 % 7776000)::BIGINT) AS opened
+        FROM generate_series(1, ?::BIGINT) AS numbers(number)) AS made"""
+FILL_STEPS = """INSERT INTO events (id, session_id, client_id, name, server_time, device_time, sequence, variant,
+    properties, properties_meta, event_time, clock)
+    SELECT md5(session_id || n::VARCHAR), session_id, 'app', name, moment, moment, n, '', '{}', '{}', moment, 'device'
+    FROM (SELECT sessions.id AS session_id, 5 * step + other - 5 AS n,
+        CASE WHEN other = 5 AND request_id::BIGINT % 5 >= step - 1 THEN 'step_' || step::VARCHAR
+            ELSE 'event_' || other::VARCHAR END AS name,
+        create_time + to_seconds((300 * step + 60 * other)::BIGINT) AS moment
+        FROM sessions, generate_series(1, 4) AS steps(step), generate_series(1, 5) AS others(other)) AS made
+    ORDER BY moment"""
+"""Both engines take them and store the same rows. Every fifth session gets no further than each of the steps."""
+FUNNEL = "FROM funnel(['step_1', 'step_2', 'step_3', 'step_4'], within := INTERVAL 1 DAY)"
+
+Line = tuple[str, str, str]
 
 
 def claimed(ledger: Ledger, number: int) -> float:
@@ -106,7 +126,7 @@ async def lags(mirror: Mirror, ledger: Ledger, seconds: float, number: int) -> l
     return found
 
 
-def mirroring(ledger: PostgresLedger, url: str, folder: Path, seconds: float, number: int) -> list[Row]:
+def mirroring(ledger: PostgresLedger, url: str, folder: Path, seconds: float, number: int) -> list[Line]:
     """The figures of the mirror."""
     with closing(EmbeddedLedger.open(folder / "mirror.duckdb")) as file:
         reader = IncrementReader(url, file.write_now(mirrored.columns_of))
@@ -135,12 +155,51 @@ def mirroring(ledger: PostgresLedger, url: str, folder: Path, seconds: float, nu
     ]
 
 
-def measure(folder: Path, seconds: float, number: int, of_jobs: int) -> list[Row]:
+def fill_funnel(cursor: Cursor, events: int) -> None:
+    """Store events in sessions of four steps."""
+    cursor.execute(FILL_SESSIONS, [events // EVENTS_A_SESSION])
+    cursor.execute(FILL_STEPS)
+
+
+def counted(cursor: Cursor) -> tuple[float, list[Row]]:
+    """Seconds of a funnel, and its rows."""
+    began = time.perf_counter()
+    rows = fetch_all(cursor, FUNNEL)
+    return time.perf_counter() - began, rows
+
+
+def funnels(url: str, folder: Path, events: int, runs: int) -> Line:
+    """A funnel in the mirror of a database that has nothing else, and in an embedded file with the same events."""
+    with (
+        closing(PostgresLedger.open(url)) as ledger,
+        closing(EmbeddedLedger.open(folder / "funnel.duckdb")) as file,
+        closing(EmbeddedLedger.open(folder / "funnel-mirror.duckdb")) as copy,
+    ):
+        ledger.write_now(partial(fill_funnel, events=events))
+        file.write_now(partial(fill_funnel, events=events))
+        with closing(IncrementReader(url, copy.write_now(mirrored.columns_of))) as reader:
+            asyncio.run(Mirror(reader, copy, folder).round())
+        took: dict[EmbeddedLedger, list[float]] = {copy: [], file: []}
+        for run in range(runs + 1):  # the first one reads the files, and is not counted
+            (copy_s, copied), (file_s, stored) = (asyncio.run(each.read(counted)) for each in took)
+            if copied != stored or len({row["sessions"] for row in stored}) < len(stored):
+                raise SystemExit(f"In the mirror: {copied}; in the embedded file: {stored}")
+            if run:
+                took[copy].append(copy_s)
+                took[file].append(file_s)
+    mirror_s, file_s = map(statistics.median, took.values())
+    in_mirror = f"{mirror_s * 1e3:.1f} ms, {mirror_s / file_s:.2f} times that"
+    return f"a funnel, {events:,} events", in_mirror, f"{file_s * 1e3:.1f} ms"
+
+
+def measure(folder: Path, seconds: float, number: int, of_jobs: int, events: int, runs: int) -> list[Line]:
     """All figures, as rows of the table: what, PostgreSQL, the embedded file."""
     with postgres_server(durable=True) as server:
         url = server.format("ledger")
         with psycopg.connect(server.format(ADMIN_DATABASE), autocommit=True) as admin:
             admin.execute("CREATE DATABASE ledger")
+            admin.execute("CREATE DATABASE funnel")
+        funnel = funnels(server.format("funnel"), folder, events, runs)
         with (
             closing(PostgresLedger.open(url)) as ledger,
             closing(EmbeddedLedger.open(folder / "ledger.duckdb")) as file,
@@ -148,7 +207,7 @@ def measure(folder: Path, seconds: float, number: int, of_jobs: int) -> list[Row
             names = ("one write, median", f"{number} clients, one at a time", f"{number} clients, batches of {BATCH}")
             written = zip(names, writing(ledger, seconds, number), writing(file, seconds, number), strict=True)
             claim = ("claim and end", f"{claimed(ledger, of_jobs):,.0f}/s", f"{claimed(file, of_jobs):,.0f}/s")
-            return [*written, claim, *mirroring(ledger, url, folder, seconds, number)]
+            return [*written, claim, *mirroring(ledger, url, folder, seconds, number), funnel]
 
 
 def main() -> None:
@@ -157,9 +216,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="length of each measurement")
     parser.add_argument("--clients", type=int, default=32, help="writers at the same time")
     parser.add_argument("--jobs", type=int, default=2000, help="jobs that are claimed and ended")
+    parser.add_argument("--events", type=int, default=200_000, help="events that the funnel is over")
+    parser.add_argument("--runs", type=int, default=9, help="of the funnel, in each file")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        rows = measure(Path(folder), given.seconds, given.clients, given.jobs)
+        rows = measure(Path(folder), given.seconds, given.clients, given.jobs, given.events, given.runs)
     print(f"{'what':<34} {'PostgreSQL':<30} embedded file")
     for what, theirs, ours in rows:
         print(f"{what:<34} {theirs:<30} {ours}")

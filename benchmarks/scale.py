@@ -6,7 +6,7 @@ A server of its own works with a real PostgreSQL that waits for the disk. Some s
 then pictures are sent, one after the other. The processor time of each part is counted by the clocks of its processes.
 Next, 1, 2, 4 and 8 processes write to PostgreSQL as servers do, 16 clients each. Printed:
 
-part            CPU seconds for a second of speech, and for a picture
+part            CPU seconds for a second of speech, and for a picture; memory after that, shared pages counted once
 writes          transactions for a minute of speech and for a picture, and bytes of PostgreSQL's log for each
 servers         transactions a second of so many processes, and CPU of PostgreSQL for each
 sizes           what 10, 100 and 1,000 people who speak at once need, as if it grew in proportion
@@ -20,6 +20,7 @@ import argparse
 import asyncio
 import contextlib
 import itertools
+import math
 import multiprocessing
 import os
 import re
@@ -63,6 +64,9 @@ CLIENTS_OF_A_SERVER: Final = 16
 SPEAKERS: Final = (10, 100, 1000)
 PACED: Final = 1.0
 Measured = dict[str, float]
+MIB: Final = 2**20
+OF_A_SERVER: Final = (SERVER, "analysts", "media decoders")
+"""Parts that each server has for itself."""
 BUSY: Final = 0.7
 """Share of a core up to which one process answers in time."""
 
@@ -75,14 +79,22 @@ class Processors:
 
     def now(self) -> Measured:
         """CPU seconds so far, by part."""
-        used: Measured = defaultdict(float)
+        used = self._of_each(_cpu_s)
+        used[POSTGRES] = _family_s(self._postgres)
+        return used
+
+    def memory_mib(self) -> Measured:
+        """Memory now, by part of the server, in MiB. Pages that processes share are counted once."""
+        return self._of_each(lambda process: process.memory_full_info().pss / MIB)
+
+    def _of_each(self, value: Callable[[psutil.Process], float]) -> Measured:
+        summed: Measured = defaultdict(float)
         for process in self._server.children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
                 title = " ".join(process.cmdline())
-                used[next((part for part, mark in PARTS.items() if mark.search(title)), "other")] += _cpu_s(process)
-        used[SERVER] = _cpu_s(self._server)
-        used[POSTGRES] = _family_s(self._postgres)
-        return used
+                summed[next((part for part, mark in PARTS.items() if mark.search(title)), "other")] += value(process)
+        summed[SERVER] = value(self._server)
+        return summed
 
 
 def _cpu_s(process: psutil.Process) -> float:
@@ -206,16 +218,19 @@ def writers(url: str, postgres: int, seconds: float) -> Iterator[str]:
         )
 
 
-def sizes(speech: Measured, minutes: float) -> Iterator[str]:
-    """What more speakers need, in proportion."""
+def sizes(speech: Measured, minutes: float, memory: Measured) -> Iterator[str]:
+    """What more speakers need, in proportion. Each worker is counted with a core, and each server with its helpers."""
     per_s = {part: used / (60 * minutes) for part, used in speech.items()}
     for speakers in SPEAKERS:
         cores = {part: speakers * share for part, share in per_s.items()}
         workers = sum(used for part, used in cores.items() if part.endswith("workers"))
         servers = cores[SERVER] / BUSY
         commits = speakers * per_s["transactions"]
+        gib_of_workers = sum(math.ceil(cores[part]) * memory[part] for part in cores if part.endswith("workers")) / 1024
+        gib_of_servers = math.ceil(servers) * sum(memory[part] for part in OF_A_SERVER) / 1024
         yield (
-            f"{speakers} speakers: {workers:.1f} cores for workers, {servers:.1f} servers ({cores[SERVER]:.1f} cores),"
+            f"{speakers} speakers: {workers:.1f} cores and {gib_of_workers:.0f} GiB for workers, {servers:.1f} servers"
+            f" ({cores[SERVER]:.1f} cores, {gib_of_servers:.0f} GiB),"
             f" Ray {cores['Ray']:.1f} cores, PostgreSQL {cores[POSTGRES]:.2f} cores and {commits:.0f} transactions a"
             f" second, {speakers * per_s['wal_bytes'] / 1e6:.2f} MB of log a second"
         )
@@ -247,24 +262,28 @@ def main() -> None:
                     lambda: {**processors.now(), **statistics.now()},
                 )
             )
+            memory = processors.memory_mib()
         speech, pictures = (
             defaultdict(float, {name: after[name] - before.get(name, 0.0) for name in after})
             for before, after in itertools.pairwise(marks)
         )
         minutes = arguments.streams * len(visit_pcm()) / 32_000 / 60
-        report(speech, pictures, minutes, arguments.pictures)
+        report(speech, pictures, minutes, arguments.pictures, memory)
         for line in writers(url, postmaster, arguments.seconds):
             print(line, flush=True)
-        for line in sizes(speech, minutes):
+        for line in sizes(speech, minutes, memory):
             print(line)
 
 
-def report(speech: Measured, pictures: Measured, minutes: float, number: int) -> None:
+def report(speech: Measured, pictures: Measured, minutes: float, number: int, memory: Measured) -> None:
     """Print what one person and one picture cost."""
     counted = ("transactions", "wal_bytes")
-    print(f"{'part':<20} {'CPU s per s of speech':>22} {'CPU s per picture':>18}")
+    print(f"{'part':<20} {'CPU s per s of speech':>22} {'CPU s per picture':>18} {'MiB':>6}")
     for part in sorted((speech.keys() | pictures.keys()) - set(counted)):
-        print(f"{part:<20} {speech[part] / (60 * minutes):>22.4f} {pictures[part] / number:>18.3f}")
+        print(
+            f"{part:<20} {speech[part] / (60 * minutes):>22.4f} {pictures[part] / number:>18.3f}"
+            f" {memory.get(part, 0.0):>6.0f}"
+        )
     print(
         f"transactions: {speech['transactions'] / minutes:.0f} a minute of speech,"
         f" {pictures['transactions'] / number:.0f} a picture"
