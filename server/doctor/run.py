@@ -12,7 +12,7 @@ from server.doctor.results import Finding, Situation, problem, refused
 from server.runtime.daemon_thread import answer_of_thread
 
 LONGEST_S: Final = 20.0
-"""Bound of one check. The slowest reads all weights, 220 MB, which takes a second or two from a usual disk."""
+"""Bound of one check. The slowest reads all weights, 230 MB, which takes a second or two from a usual disk."""
 
 
 async def run_checks(

@@ -121,6 +121,8 @@ async def test_a_visit_is_kept_in_postgresql_and_another_machine_goes_on(
             second = start_server(home / "two", wait=False)
             assert await asyncio.to_thread(second.child.process.wait, 60) != 0
             assert "LEDGER_LOCKED" in second.log
+            checked = await asyncio.to_thread(command, server, database, "ledger", "check")
+            assert checked.returncode == 0, checked.stdout
             refused = await asyncio.to_thread(command, server, database, "backup", str(home / "backup"))
             assert refused.returncode != 0
             assert "LEDGER_IN_POSTGRESQL" in refused.stderr

@@ -1,4 +1,7 @@
-"""What every speech engine must do, on real weights. The texts are judged by their words, not letter by letter."""
+"""What every speech engine must do, on real weights. The texts are judged by their words, not letter by letter.
+
+The weights are those that ``VESTIBULE_SPEECH__WEIGHTS`` names, as for the server.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,11 @@ from models.errors import InvalidInput, NoSpeech, WeightsError
 from models.media.audio_decoder import decode
 from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.speech.endpointing.policy import WindowPolicy
-from models.speech.engines import DEFAULT_WEIGHTS, ENGINES, OPENAI_WHISPER, build_engine, build_vad
+from models.speech.engines import ENGINES, OPENAI_WHISPER, build_engine, build_vad
 from models.speech.types import SpeechEngine, SpeechOptions, Transcript
 from models.speech.whisper.ctranslate2_engine import CTranslate2Engine
 from models.weights.store import locate
+from server.settings import Settings
 
 pytestmark = pytest.mark.models
 
@@ -40,8 +44,9 @@ GPU_WAY = "ctranslate2, as on a GPU"
 
 @pytest.fixture(scope="module")
 def built(weights_cache: Path) -> Callable[[str], SpeechEngine]:
-    """Loads an engine, at most once."""
-    return cache(lambda name: _build(name, weights_cache, DEFAULT_WEIGHTS))
+    """Loads an engine with the chosen weights, at most once."""
+    chosen = Settings().speech.weights
+    return cache(lambda name: _build(name, weights_cache, chosen))
 
 
 @pytest.fixture(scope="module")
