@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from models.errors import Unavailable
 from models.reasons import Reason
 from ray_tasks.auth_token import FILE, LocalToken, require_token
 from ray_tasks.bind_address import LOOPBACK, is_on_loopback_alone, keep_cluster_on_loopback, turn_exporters_off
+from ray_tasks.driver_node import has_node, start_node
 from ray_tasks.processes import children, free_port, lives, orphans_of, raylet_at, with_descendants
 from ray_tasks.session_folder import SessionFolder
 from ray_tasks.types import BUSY_HINT, ClusterConfig
@@ -49,6 +51,7 @@ class RayRuntime:
         self._before: set[psutil.Process] | None = None
         self._roots: set[psutil.Process] = set()
         self._essential: dict[str, psutil.Process] = {}
+        self._node: subprocess.Popen[bytes] | None = None
         self.dashboard_url = ""
         self.address = ""
 
@@ -57,8 +60,13 @@ class RayRuntime:
         """Whether this process starts and ends Ray."""
         return not self._config.address
 
+    @property
+    def _starts_node(self) -> bool:
+        """Whether the node of this machine is ours: that of a local cluster, or the one with which we joined another."""
+        return self.local or self._node is not None
+
     def start(self) -> None:
-        """Start or join Ray.
+        """Start or join Ray. Where this machine has no node of the cluster that is to be joined, start one.
 
         Raises:
             InvalidInput: RAY_WITHOUT_TOKEN, the token is turned off, or a cluster to be joined asks for none.
@@ -82,7 +90,7 @@ class RayRuntime:
                     job_config=_ModulesOfTheNodes(),
                     log_to_driver=False,
                     logging_level=logging.ERROR,
-                    **(self._local_options() if self.local else {}),
+                    **(self._local_options() if self.local else self._joining_options()),
                 )
         # What ray.init raises when it cannot start or join a cluster.
         except (OSError, RuntimeError, ValueError, AuthenticationError) as exc:
@@ -100,9 +108,9 @@ class RayRuntime:
         self.address = str(ray.get_runtime_context().gcs_address)
 
     def processes(self) -> list[psutil.Process]:
-        """All processes of a local cluster, also while it starts; none of a joined one, which is not ours to end."""
+        """All processes of Ray that this process started, also while it starts. Those of others are not ours to end."""
         family = with_descendants(self._roots or self._started())
-        if self.local and NODE_PROCESS in self.lost():
+        if self._starts_node and NODE_PROCESS in self.lost():
             family += orphans_of(self._essential[NODE_PROCESS].pid)
         return family
 
@@ -112,16 +120,16 @@ class RayRuntime:
 
     @property
     def folder(self) -> str:
-        """Where a local cluster keeps its sockets and logs; empty for a joined one."""
-        return str(self._folder.path) if self.local else ""
+        """Where the node that this process started keeps its sockets and logs; empty if it started none."""
+        return str(self._folder.path) if self._starts_node else ""
 
     def narrow_folder(self) -> None:
-        """Make everything in the folder of a local cluster private."""
-        if self.local:
+        """Make everything in that folder private."""
+        if self._starts_node:
             self._folder.narrow()
 
     def close(self, *, keep_folder: bool) -> None:
-        """Release the folder and the token of a local cluster, after all its processes have ended."""
+        """Release the folder, and the token of a local cluster, after all processes have ended."""
         self._folder.close(keep=keep_folder)
         self._token.forget()
 
@@ -134,12 +142,22 @@ class RayRuntime:
             atexit.unregister(ray.shutdown)
             return
         ray.shutdown(wait_for_processes=True)
+        if self._node is not None:
+            self._node.terminate()
 
     def _started(self) -> set[psutil.Process]:
-        return children() - self._before if self.local and self._before is not None else set()
+        return children() - self._before if self._starts_node and self._before is not None else set()
 
     def _local_essential(self) -> dict[str, psutil.Process]:
         return {p.name(): p for p in self._roots if p.name() in {NODE_PROCESS, HEAD_PROCESS}}
+
+    def _joining_options(self) -> dict[str, Any]:
+        """The node through which to join; Ray waits until it is there."""
+        if has_node(self._config.address):
+            return {}
+        folder = self._folder.open()
+        self._node = start_node(self._config.address, folder, self._config.object_store_bytes)
+        return {"_temp_dir": str(folder)}
 
     def _local_options(self) -> dict[str, Any]:
         return {
