@@ -11,7 +11,7 @@ from typing import Final
 
 from ray._private.services import find_node_ids
 from ray._raylet import GcsClient  # type: ignore[attr-defined]  # a native module without a stub
-from ray.core.generated.gcs_pb2 import GcsNodeInfo
+from ray.core.generated.gcs_pb2 import GcsNodeInfo  # type: ignore[attr-defined]  # generated, without a stub
 
 from models.child_python import child_python
 from ray_tasks.processes import free_port
@@ -31,9 +31,7 @@ def has_node(address: str) -> bool:
     here = set(find_node_ids())  # type: ignore[no-untyped-call]  # Ray has no annotations here
     if not here:
         return False
-    alive = GcsClient(address=address).get_all_node_info(
-        timeout=ANSWER_S, state_filter=GcsNodeInfo.GcsNodeState.ALIVE
-    )
+    alive = GcsClient(address=address).get_all_node_info(timeout=ANSWER_S, state_filter=GcsNodeInfo.GcsNodeState.ALIVE)
     return any(node.hex() in here for node in alive)
 
 

@@ -62,7 +62,7 @@ class RayRuntime:
 
     @property
     def _starts_node(self) -> bool:
-        """Whether the node of this machine is ours: that of a local cluster, or the one with which we joined another."""
+        """Whether this process starts the node of this machine: that of a local cluster, or one that joins another."""
         return self.local or self._node is not None
 
     def start(self) -> None:

@@ -11,6 +11,7 @@ import os
 import pickle
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,13 @@ def nodes() -> Iterator[Nodes]:
         yield running
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """The state folder; its path is short, as those of sockets must be."""
+    with tempfile.TemporaryDirectory(prefix="vst-", dir="/tmp") as made:
+        yield Path(made)
+
+
 def _config(nodes: Nodes, folder: Path) -> ClusterConfig:
     return config_of(nodes, state_dir=str(folder))
 
@@ -50,12 +58,12 @@ async def _serve(config: ClusterConfig, **environment: str) -> dict[str, Any]:
     return told
 
 
-async def test_it_starts_a_node_again_when_that_is_lost_and_leaves_nothing(nodes: Nodes, tmp_path: Path) -> None:
-    told = await _serve(_config(nodes, tmp_path))
+async def test_it_starts_a_node_again_when_that_is_lost_and_leaves_nothing(nodes: Nodes, folder: Path) -> None:
+    told = await _serve(_config(nodes, folder))
     assert told == {"redacted": ["I am [REDACTED_NAME]"] * 2, "nodes": 1}
-    assert not (tmp_path / "ray").exists()
+    assert not (folder / "ray").exists()
 
 
-async def test_a_wrong_token_is_told(nodes: Nodes, tmp_path: Path) -> None:
-    told = await _serve(_config(nodes, tmp_path), RAY_AUTH_TOKEN="f" * 64)
+async def test_a_wrong_token_is_told(nodes: Nodes, folder: Path) -> None:
+    told = await _serve(_config(nodes, folder), RAY_AUTH_TOKEN="f" * 64)
     assert told == {"reason": Reason.CLUSTER_UNAVAILABLE}
