@@ -6,6 +6,7 @@ Ray connects a program to a cluster only through a node on the program's own mac
 from __future__ import annotations
 
 import subprocess
+import time
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,9 @@ from models.child_python import child_python
 from ray_tasks.processes import free_port
 
 ANSWER_S: Final = 10.0
+STARTS_S: Final = 60.0
+"""How long a node may take to join. It takes 3 s on an idle machine."""
+POLL_S: Final = 0.5
 
 
 def has_node(address: str) -> bool:
@@ -38,6 +42,8 @@ def has_node(address: str) -> bool:
 def start_node(address: str, folder: Path, object_store_bytes: int) -> subprocess.Popen[bytes]:
     """Start a node without CPUs and GPUs. SIGTERM has it leave the cluster, with all its processes.
 
+    Call ``wait_until_joined`` next.
+
     Args:
         address: ``host:port`` of the head.
         folder: For its sockets and logs.
@@ -52,3 +58,18 @@ def start_node(address: str, folder: Path, object_store_bytes: int) -> subproces
     nothing = subprocess.DEVNULL
     # A session of its own: Ctrl-C in a terminal must not end it before the server's calls are done.
     return subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
+
+
+def wait_until_joined(node: subprocess.Popen[bytes], address: str) -> None:
+    """Wait until the node of ``start_node`` belongs to the cluster.
+
+    Raises:
+        RuntimeError, AuthenticationError: It does not come up, or the cluster does not answer.
+    """
+    give_up_at = time.monotonic() + STARTS_S
+    while not has_node(address):
+        if node.poll() is not None:
+            raise RuntimeError("the node ended")
+        if time.monotonic() > give_up_at:
+            raise RuntimeError("the node takes too long")
+        time.sleep(POLL_S)

@@ -23,7 +23,7 @@ from models.errors import Unavailable
 from models.reasons import Reason
 from ray_tasks.auth_token import FILE, LocalToken, require_token
 from ray_tasks.bind_address import LOOPBACK, is_on_loopback_alone, keep_cluster_on_loopback, turn_exporters_off
-from ray_tasks.driver_node import has_node, start_node
+from ray_tasks.driver_node import has_node, start_node, wait_until_joined
 from ray_tasks.processes import children, free_port, lives, orphans_of, raylet_at, with_descendants
 from ray_tasks.session_folder import SessionFolder
 from ray_tasks.types import BUSY_HINT, ClusterConfig
@@ -152,11 +152,13 @@ class RayRuntime:
         return {p.name(): p for p in self._roots if p.name() in {NODE_PROCESS, HEAD_PROCESS}}
 
     def _joining_options(self) -> dict[str, Any]:
-        """The node through which to join; Ray waits until it is there."""
-        if has_node(self._config.address):
+        """The node through which to join."""
+        address = self._config.address
+        if has_node(address):
             return {}
         folder = self._folder.open()
-        self._node = start_node(self._config.address, folder, self._config.object_store_bytes)
+        self._node = start_node(address, folder, self._config.object_store_bytes)
+        wait_until_joined(self._node, address)
         return {"_temp_dir": str(folder)}
 
     def _local_options(self) -> dict[str, Any]:

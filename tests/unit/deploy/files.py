@@ -26,6 +26,7 @@ COMPOSE = DEPLOY / "compose.yaml"
 COMPOSE_TLS = DEPLOY / "compose.tls.yaml"
 KUBERNETES = DEPLOY / "kubernetes"
 SEVERAL = DEPLOY / "kubernetes-several"
+RAY = DEPLOY / "kubernetes-ray"
 
 LONGEST_STOP_S = Settings.model_fields["drain_s"].default + LONGEST_END_S
 """How long a server may take to end: for the calls in hand, and then for its parts."""
