@@ -1,7 +1,7 @@
-"""What a ledger does on any engine: one writer thread with group commit, and a few reader threads.
+"""What a ledger does on any engine: one writer thread that is given batches, and a few reader threads.
 
-A write returns after its transaction is on disk. Writes that wait during a commit go into the next one together, so
-many callers share one fsync.
+A write returns after its transaction is on disk. In the embedded file, writes that wait during a commit go into the
+next one together, so many callers share one fsync. In PostgreSQL each is committed alone; see ``PostgresLedger``.
 """
 
 from __future__ import annotations

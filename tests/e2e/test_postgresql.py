@@ -111,6 +111,8 @@ async def test_a_visit_is_kept_in_postgresql_and_another_machine_goes_on(
             session_id = await visit(app)
             assert NAME not in database.everything()
             await reports(app, 1)
+            ours = "SELECT pid FROM pg_stat_activity WHERE application_name = 'vestibule'"
+            assert len(database.rows(ours)) <= 5, "docs/operating/postgresql.md tells operators so"
             status = {each.name: each for each in (await app.admin.GetStatus(admin_pb2.GetStatusRequest())).components}
             assert status["ledger"].detail.startswith("PostgreSQL; last written")
             assert status["mirror"].healthy
