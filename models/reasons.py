@@ -414,6 +414,11 @@ class Reason(ReasonRow):
         Status.FAILED_PRECONDITION,
         "Several servers may use the ledger, and this is done while none of them runs.",
     )
+    LEDGER_UNSAFE = (
+        "LEDGER_UNSAFE",
+        Status.UNAVAILABLE,
+        "The database of PostgreSQL may lose what it is given; the operator has to change it.",
+    )
     LEDGER_URL_INVALID = "LEDGER_URL_INVALID", Status.INVALID_ARGUMENT, "The URL of PostgreSQL cannot be read."
     LOGIN_FAILED = (
         "LOGIN_FAILED",

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 MISSING = "PostgreSQL or its driver is not installed; see the extra `dev` in pyproject.toml"
-_QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=64MB", "max_connections=40")
+_QUICK = ("fsync=off", "full_page_writes=off", "shared_buffers=64MB", "max_connections=40")
 """The files are thrown away, so nothing needs to be on the disk."""
 _ALLOWED = ("wal_level=logical", "max_prepared_transactions=4")
 """A test may follow the changes, or prepare a transaction."""

@@ -15,10 +15,10 @@ EARLIEST: Final = 14
 
 
 def check_postgres(situation: Situation) -> Iterator[Finding]:
-    """Connect, and look at the release, the rights and the schema.
+    """Connect, and look at the encoding, at how safe a commit is, at the release, the rights and the schema.
 
     Raises:
-        VestibuleError: LEDGER_DRIVER_MISSING, LEDGER_IO or LEDGER_NEWER.
+        VestibuleError: LEDGER_DRIVER_MISSING, LEDGER_IO, LEDGER_UNSAFE or LEDGER_NEWER.
     """
     require_driver()
     from server.ledger.postgres.inspection import inspect  # psycopg is an extra

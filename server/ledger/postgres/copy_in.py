@@ -51,7 +51,7 @@ def copy_in(
 
     Raises:
         Conflict: LEDGER_NOT_EMPTY, the database has rows.
-        Unavailable: LEDGER_LOCKED, a server uses the database.
+        Unavailable: LEDGER_LOCKED, a server uses the database; LEDGER_UNSAFE, it may lose what it is given.
         InternalError: LEDGER_COPY_DIFFERS, a table of the copy has another number of rows; nothing was copied.
         VestibuleError: PostgreSQL does not answer, or refuses a value.
     """

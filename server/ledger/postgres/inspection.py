@@ -11,6 +11,7 @@ from models.errors import VestibuleError
 from server.ledger import migrate
 from server.ledger.columns import Cursor, count
 from server.ledger.postgres.errors import translate
+from server.ledger.postgres.safety import refuse_unsafe
 from server.ledger.postgres.transactions import connected
 
 
@@ -45,8 +46,8 @@ def inspect(url: str) -> Inspection:
     """Look.
 
     Raises:
-        VestibuleError: LEDGER_IO when PostgreSQL does not answer, LEDGER_NEWER when a newer release has written it,
-            LEDGER_URL_INVALID.
+        VestibuleError: LEDGER_IO when PostgreSQL does not answer, LEDGER_UNSAFE when the database may lose what it is
+            given, LEDGER_NEWER when a newer release has written it, LEDGER_URL_INVALID.
     """
     failure: VestibuleError
     with closing(connected(url)) as transactions:
@@ -59,6 +60,7 @@ def inspect(url: str) -> Inspection:
 
 
 def _look(cursor: Cursor) -> Inspection:
+    refuse_unsafe(cursor)
     row = cursor.execute(_LOOK).fetchone()
     assert row is not None
     version, is_standby, may_create, has_tables, is_used = row

@@ -17,6 +17,7 @@ from server.ledger.group_commit import More, Settled, Write
 from server.ledger.open_connection import OpenConnection
 from server.ledger.postgres.errors import REACH_HINT, translate
 from server.ledger.postgres.rewrite import write_anew
+from server.ledger.postgres.safety import refuse_unsafe
 from server.ledger.postgres.schema import bring_up_to_date, is_older, require_newest
 from server.ledger.postgres.transactions import (
     HeldName,
@@ -75,7 +76,8 @@ class PostgresLedger(TransactionalLedger[Cursor]):
 
         Raises:
             VestibuleError: LEDGER_IO when PostgreSQL does not answer, LEDGER_LOCKED when another process uses it in a
-                way that does not fit, LEDGER_NEWER when a newer release has written the schema.
+                way that does not fit, LEDGER_UNSAFE when the database may lose what it is given, LEDGER_NEWER when a
+                newer release has written the schema.
         """
         if use is Use.TOGETHER:
             _migrate_alone(url, clock)
@@ -127,9 +129,14 @@ def require_newest_schema(url: str) -> None:
 
 def _with_newest_schema(transactions: PostgresTransactions, clock: Clock) -> None:
     """Bring the schema to its newest form. After a failure the connection is closed."""
+    _prepare(transactions, lambda cursor: bring_up_to_date(cursor, clock))
+
+
+def _prepare(transactions: PostgresTransactions, step: Callable[[Cursor], object]) -> None:
+    """Take a step in a transaction of a new connection, which is closed after a failure."""
     failure: VestibuleError
     try:
-        bring_up_to_date(transactions.cursor, clock)
+        step(transactions.cursor)
         transactions.commit()
     except psycopg.Error as error:
         failure = translate(error)
@@ -178,6 +185,9 @@ class _Writer(OpenConnection):
         """Connect.
 
         Raises:
-            VestibuleError: PostgreSQL does not answer or refuses, or another process has it alone.
+            VestibuleError: PostgreSQL does not answer or refuses, another process has it alone, or LEDGER_UNSAFE: what
+                answers after a failover may have other settings.
         """
-        return self._connect()
+        transactions = self._connect()
+        _prepare(transactions, refuse_unsafe)
+        return transactions

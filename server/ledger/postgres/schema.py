@@ -13,6 +13,7 @@ from server.ledger.columns import Cursor, count, insert
 from server.ledger.migrations import ALL
 from server.ledger.postgres import changes, lanes
 from server.ledger.postgres.definitions import FUNCTIONS, MigrationCursor, missing, tables_of
+from server.ledger.postgres.safety import refuse_unsafe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,8 +38,10 @@ def bring_up_to_date(cursor: Cursor, clock: Clock, *, up_to: int = len(ALL)) -> 
         How many migrations were recorded.
 
     Raises:
+        Unavailable: LEDGER_UNSAFE, the database may lose what it is given.
         InternalError: LEDGER_NEWER, when a newer release has written the schema.
     """
+    refuse_unsafe(cursor)
     cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('vestibule/schema/' || current_schema(), 0))")
     is_new = not count(cursor, "SELECT count(to_regclass('migrations'))")
     if not is_new:

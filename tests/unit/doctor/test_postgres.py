@@ -1,4 +1,4 @@
-"""A database that fits, an empty one, an older one, one in use, and none that answers."""
+"""A database that fits, an empty one, an older one, an unsafe one, one in use, and none that answers."""
 
 from __future__ import annotations
 
@@ -55,6 +55,13 @@ def test_an_older_and_a_newer_schema(found: Callable[[], Finding], execute: Call
     with pytest.raises(InternalError) as refused:
         found()
     assert refused.value.reason == "LEDGER_NEWER"
+
+
+def test_one_that_may_lose_what_it_is_given(tmp_path: Path, postgres_url: str) -> None:
+    url = f"{postgres_url}&options=-c%20synchronous_commit%3Doff"
+    with pytest.raises(Unavailable) as refused:
+        only(check_ledger, situation(tmp_path, ledger={"url": url}))
+    assert (refused.value.reason, bool(refused.value.hint)) == ("LEDGER_UNSAFE", True)
 
 
 def test_one_that_does_not_answer_is_told_without_its_password(tmp_path: Path) -> None:
