@@ -92,7 +92,7 @@ CLUSTER_UPLOADS ?= 2000
 cluster: weights ## Kill three servers that share PostgreSQL, PostgreSQL and a node of Ray while clients work, and count what was lost.
 	@$(BIN)/python -m tests.cluster --streams $(CLUSTER_STREAMS) --uploads $(CLUSTER_UPLOADS) $(if $(SEED),--seed $(SEED))
 
-new-machine: ## Install into an empty folder, approve a record over TLS, back up, lose all, restore, go on. Prints what each took.
+new-machine: ## Install into an empty folder, approve a record over TLS, back up, lose all, restore, go on. Fails above ten minutes to the record.
 	@$(or $(PYTHON),python3) -m tests.new_machine
 
 DUCKDB2 := 2.0.1
