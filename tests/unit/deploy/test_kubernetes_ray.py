@@ -54,7 +54,8 @@ def _pods(groups: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
 
 def test_it_adds_a_ray_cluster_to_several_servers(manifests: dict[tuple[str, str], Any]) -> None:
     kinds = sorted(kind for kind, _ in manifests)
-    assert kinds == sorted([*(each["kind"] for each in rendered(SEVERAL)), "NetworkPolicy", "RayCluster"])
+    added = ["NetworkPolicy", "PodDisruptionBudget", "RayCluster"]
+    assert kinds == sorted([*(each["kind"] for each in rendered(SEVERAL)), *added])
 
 
 def test_all_but_the_cluster_are_those_that_kubernetes_knows(
@@ -148,6 +149,15 @@ def test_only_servers_and_nodes_reach_nodes(manifests: dict[tuple[str, str], Any
     of_servers = manifests["NetworkPolicy", "vestibule"]["spec"]
     assert {"from": [nodes]} in of_servers["ingress"]
     assert {"to": [nodes]} in of_servers["egress"]
+
+
+def test_a_drain_leaves_a_node_with_workers(
+    manifests: dict[tuple[str, str], Any], groups: dict[str, dict[str, Any]]
+) -> None:
+    budget = manifests["PodDisruptionBudget", "vestibule-ray"]["spec"]
+    assert budget["minAvailable"] < groups["workers"]["minReplicas"]
+    assert budget["selector"]["matchLabels"] == {"ray.io/cluster": "vestibule-ray", "ray.io/group": "workers"}
+    assert groups["workers"]["groupName"] == "workers"
 
 
 def test_nodes_are_no_pods_of_the_service(
