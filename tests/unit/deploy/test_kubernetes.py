@@ -8,8 +8,8 @@ import pytest
 
 from tests.unit.deploy.files import LONGEST_STOP_S, SEVERAL, last_stage, rendered, variables
 
-RELEASE = "1.32"
-"""The oldest release of Kubernetes that the manifests are for."""
+RELEASES = ("1.32", "1.37")
+"""The oldest and the newest release of Kubernetes that the manifests are for."""
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +32,12 @@ def container(pod: dict[str, Any]) -> dict[str, Any]:
     return dict(found)
 
 
-def test_the_manifests_are_those_that_kubernetes_knows(manifests: dict[str, Any]) -> None:
+@pytest.mark.parametrize("release", RELEASES)
+def test_the_manifests_are_those_that_kubernetes_knows(manifests: dict[str, Any], release: str) -> None:
     validate = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate has the schemas; not installed")
     assert set(manifests) == {"ConfigMap", "NetworkPolicy", "Service", "StatefulSet"}
     for manifest in manifests.values():
-        validate.validate(manifest, RELEASE, strict=True)
+        validate.validate(manifest, release, strict=True)
 
 
 def test_one_server_owns_the_ledger(manifests: dict[str, Any]) -> None:
@@ -115,10 +116,11 @@ def several() -> dict[str, Any]:
     return {each["kind"]: each for each in rendered(SEVERAL)}
 
 
-def test_several_servers_are_those_that_kubernetes_knows(several: dict[str, Any]) -> None:
+@pytest.mark.parametrize("release", RELEASES)
+def test_several_servers_are_those_that_kubernetes_knows(several: dict[str, Any], release: str) -> None:
     validate = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate has the schemas; not installed")
     for manifest in several.values():
-        validate.validate(manifest, RELEASE, strict=True)
+        validate.validate(manifest, release, strict=True)
 
 
 def test_several_servers_share_a_folder_and_one_of_them_at_a_time_may_be_ended(
