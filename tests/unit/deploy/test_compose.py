@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from server.setting_groups import MEBIBYTE
+from server.setting_groups.fields import PLACEHOLDER
 from server.settings import Settings
 from tests.source_tree import ROOT
 from tests.unit.deploy.files import (
@@ -22,6 +23,7 @@ from tests.unit.deploy.files import (
     EXAMPLE,
     LONGEST_STOP_S,
     compose,
+    example,
     merged,
     seconds,
     tool,
@@ -130,6 +132,16 @@ def test_whole_files_travel_in_a_network_of_two(plain: dict[str, Any]) -> None:
 def test_without_a_file_of_variables_it_starts(plain: dict[str, Any]) -> None:
     assert compose(COMPOSE)["vestibule"]["env_file"] == [{"path": ".env", "required": False}]
     assert plain["services"]["vestibule"]["build"]["dockerfile"] == "deploy/image/Containerfile"
+
+
+def test_the_server_gets_no_secret_of_another_service(tmp_path: Path) -> None:
+    others = [name for name, value in example().items() if value == PLACEHOLDER and not name.startswith("VESTIBULE_")]
+    assert {"GRAFANA_PASSWORD", "POSTGRES_PASSWORD"} <= set(others)
+    (tmp_path / ".env").write_text("VESTIBULE_LLM_MODEL=ours\n" + "".join(f"{name}=4f0c2a\n" for name in others))
+    (tmp_path / "compose.yaml").write_text(COMPOSE.read_text(encoding="utf-8"), encoding="utf-8")
+    given = merged(tmp_path / "compose.yaml")["services"]["vestibule"]["environment"]
+    assert given["VESTIBULE_LLM_MODEL"] == "ours"
+    assert [name for name in others if given[name]] == []
 
 
 @pytest.mark.parametrize("name", sorted(PROFILES["*"] - {"clamav"}))
