@@ -88,7 +88,7 @@ def check_name(name: str, cache: Path) -> None:
             reason=Reason.WEIGHTS_NAME_TAKEN,
             hint="Choose another name.",
         )
-    if (cache / name).exists() and added_model(name, cache):
+    if added_model(name, cache):
         raise WeightsError(
             f"There is a model named '{name}' already.",
             reason=Reason.WEIGHTS_NAME_TAKEN,
