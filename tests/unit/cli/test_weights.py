@@ -14,8 +14,9 @@ import models.weights.store
 from models.errors import WeightsError
 from models.weights.registry import PinnedFile, Weights
 from server.cli.config import load_settings
+from server.cli.fetch_progress import line_when_done
 from server.cli.main import cli
-from server.cli.weights import _line_when_done, needed_weights
+from server.cli.weights import needed_weights
 from server.preflight import SETTINGS_CHECKS
 from server.settings import Settings
 from tests.unit.redaction.own_model.made import untrained
@@ -113,7 +114,7 @@ def test_a_cache_that_cannot_be_made_is_reported(cache: Path, source: Path) -> N
 
 
 def test_each_file_that_was_fetched_is_told_once_with_its_size(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = _line_when_done()
+    progress = line_when_done()
     for what, size in (("large", 66_400_000), ("small", 233_000), ("large", 66_400_000)):
         for done in (0, size // 2, size, size):
             progress(what, done, size)

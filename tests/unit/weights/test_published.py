@@ -53,11 +53,11 @@ def left_in(tmp_path: Path) -> list[str]:
 
 
 def test_a_published_size_is_downloaded_and_added(published: Path, tmp_path: Path) -> None:
-    added = add("whisper-small", "--size", "small")
+    added = add("small", "--size", "small")
     assert added.exit_code == 0, added.output
     assert hashlib.sha256(published.read_bytes()).hexdigest() in added.stdout
-    assert "VESTIBULE_SPEECH__WEIGHTS=whisper-small" in added.stdout
-    assert left_in(tmp_path) == ["whisper-small"]
+    assert "VESTIBULE_SPEECH__WEIGHTS=small" in added.stdout
+    assert left_in(tmp_path) == ["small"]
     [record] = (tmp_path / "cache").rglob("added.json")
     assert json.loads(record.read_text())["licence"] == "MIT"
 
@@ -66,14 +66,14 @@ def test_a_file_that_is_not_the_published_one_is_refused(published: Path, tmp_pa
     content = bytearray(published.read_bytes())
     content[-1] ^= 1
     published.write_bytes(content)
-    refused = add("whisper-small", "--size", "small")
+    refused = add("small", "--size", "small")
     assert (refused.exit_code, "[WEIGHTS_MISMATCH]" in refused.stderr) == (1, True)
     assert left_in(tmp_path) == []
 
 
 def test_a_download_that_fails_says_what_to_do(published: Path, tmp_path: Path) -> None:
     published.unlink()
-    refused = add("whisper-small", "--size", "small")
+    refused = add("small", "--size", "small")
     assert (refused.exit_code, "[WEIGHTS_FETCH_FAILED]" in refused.stderr) == (1, True)
     assert "--path" in refused.stderr
     assert left_in(tmp_path) == []

