@@ -41,6 +41,7 @@ BOTH: Final[Mapping[str, Mapping[str, str]]] = {
         "test_after_a_failed_commit_the_writes_are_committed_one_by_one": "fails as a disk of DuckDB does; see "
         "test_postgres_ledger",
         "test_waiting_writes_share_a_commit": "each write has a transaction of its own; see PostgresLedger",
+        "test_writes_of_many_rows_share_the_commit_of_one_that_is_open": "as waiting writes",
         "test_a_full_queue_refuses": "the queue is the same",
         "test_close_finishes_waiting_writes_and_refuses_new_ones": "looks at the file",
         "test_only_the_owner_may_read_the_files": "looks at the file",

@@ -1,15 +1,16 @@
-"""A cursor on a migrated ledger, of each engine that a test runs on, and a whole ledger."""
+"""A cursor on a migrated ledger, and a whole ledger, of each engine that a test runs on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
 from server.ledger.columns import Cursor
-from server.ledger.embedded import EmbeddedLedger
+from server.ledger.transactional import TransactionalLedger
 from tests.unit.ledger.conformance import engines_of
 from tests.unit.ledger.makers import NOW
 from tests.unit.ledger.migrated import migrated_file, open_ledger
@@ -17,8 +18,9 @@ from tests.unit.ledger.migrated import migrated_file, open_ledger
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     engines = engines_of(metafunc.module.__name__.rpartition(".")[2], metafunc.function.__name__)
-    if "cursor" in metafunc.fixturenames and len(engines) > 1:
-        metafunc.parametrize("cursor", engines, indirect=True)
+    for name in {"cursor", "ledger"} & {*metafunc.fixturenames}:
+        if len(engines) > 1:
+            metafunc.parametrize(name, engines, indirect=True)
 
 
 @pytest.fixture
@@ -42,7 +44,12 @@ def _of_postgres(url: str) -> Iterator[Cursor]:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[EmbeddedLedger]:
-    opened = open_ledger(tmp_path / "data" / "ledger.duckdb", lambda: NOW)
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TransactionalLedger[Any]]:
+    if getattr(request, "param", "duckdb") == "postgresql":
+        from server.ledger.postgres.ledger import PostgresLedger
+
+        opened: TransactionalLedger[Any] = PostgresLedger.open(request.getfixturevalue("postgres_url"), lambda: NOW)
+    else:
+        opened = open_ledger(tmp_path / "data" / "ledger.duckdb", lambda: NOW)
     yield opened
     opened.close()

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from server.ledger import jobs
-from server.ledger.columns import Cursor, DuckDb, Row, aware, aware_or_none, fetch_all
-from server.ledger.embedded import EmbeddedLedger
+from server.ledger.columns import Cursor, Row, aware, aware_or_none, fetch_all
 from server.ledger.event_properties import properties_of
+from server.ledger.transactional import TransactionalLedger
 from server.ledger.types import EventRow, JobRow, SessionState
 
 T = TypeVar("T")
 
 
-def read_now(ledger: EmbeddedLedger, fn: Callable[[DuckDb], T]) -> T:
+def read_now(ledger: TransactionalLedger[Any], fn: Callable[[Any], T]) -> T:
     """``Ledger.read`` for a test without an event loop."""
     return asyncio.run(ledger.read(fn))
 

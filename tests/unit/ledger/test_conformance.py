@@ -34,6 +34,19 @@ def test_the_tests_that_stay_on_duckdb_exist() -> None:
         assert set(tests) <= {each.name for each in functions if hasattr(each, "name")}
 
 
+def _names_duckdb(function: ast.AST) -> bool:
+    """Whether a test or a fixture asks for the ledger or the library of DuckDB."""
+    names = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
+    return bool(names & {"EmbeddedLedger", "open_ledger", "duckdb"})
+
+
+def test_what_asks_for_duckdb_in_a_module_of_both_is_listed_with_its_reason() -> None:
+    for module, tests in BOTH.items():
+        functions = [each for each in ast.parse((FOLDER / f"{module}.py").read_text()).body if hasattr(each, "name")]
+        assert {each.name for each in functions if _names_duckdb(each)} <= set(tests), module
+        assert all(tests.values())
+
+
 def _has_sql(path: Path) -> bool:
     """Whether a module has SQL in a text that is no docstring."""
     tree = ast.parse(path.read_text())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,8 +13,8 @@ from server.ledger import breakers, events, recommendations, sessions, streams, 
 from server.ledger.app_events import AppendEvents
 from server.ledger.breakers import BreakerRow
 from server.ledger.columns import Cursor, fetch_all
-from server.ledger.embedded import EmbeddedLedger
 from server.ledger.events import AppendResult
+from server.ledger.transactional import TransactionalLedger
 from server.ledger.types import Artifact, Origin, RecommendationState, SessionState, UploadRow, UploadState
 from tests.unit.ledger.makers import after, event, new_id, recommendation, redacted, session, stream, turn, upload
 from tests.unit.ledger.stored import events_of_session, read_now
@@ -164,7 +165,7 @@ def test_events_of_apps_take_client_and_variant_from_the_session(cursor: Cursor)
     assert stored[1] == replace(mine, id=stored[1].id, client_id="site-9", variant="b")
 
 
-def test_append_events_stores_each_id_once(ledger: EmbeddedLedger) -> None:
+def test_append_events_stores_each_id_once(ledger: TransactionalLedger[Any]) -> None:
     owner, _ = ledger.write_now(lambda c: sessions.insert_or_get(c, session(client_id="site-9")))
     first, second, third = (event(owner.id, at=at) for at in (1, 2, 3))
     assert ledger.write_now(AppendEvents([first, second, event("nobody")])) == AppendResult(2, 0, 1)
@@ -175,7 +176,7 @@ def test_append_events_stores_each_id_once(ledger: EmbeddedLedger) -> None:
     assert [e.server_time for e in stored] == [first.server_time, second.server_time, third.server_time]
 
 
-def test_an_event_id_of_one_client_does_not_stand_for_that_of_another(ledger: EmbeddedLedger) -> None:
+def test_an_event_id_of_one_client_does_not_stand_for_that_of_another(ledger: TransactionalLedger[Any]) -> None:
     mine, _ = ledger.write_now(lambda c: sessions.insert_or_get(c, session(client_id="site-9")))
     other, _ = ledger.write_now(lambda c: sessions.insert_or_get(c, session(client_id="site-8")))
     seen = event(mine.id)

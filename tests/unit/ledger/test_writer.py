@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,22 +34,10 @@ def _numbers(cursor: Cursor) -> list[int]:
     return [row[0] for row in cursor.execute("SELECT n FROM numbers ORDER BY n").fetchall()]
 
 
-def _with_numbers(ledger: TransactionalLedger[Any]) -> TransactionalLedger[Any]:
+@pytest.fixture
+def numbered(ledger: TransactionalLedger[Any]) -> TransactionalLedger[Any]:
     ledger.write_now(lambda c: c.execute("CREATE TABLE numbers (n INTEGER PRIMARY KEY)") and None)
     return ledger
-
-
-@pytest.fixture(params=["duckdb", "postgresql"])
-def numbered(request: pytest.FixtureRequest) -> Iterator[TransactionalLedger[Any]]:
-    if request.param == "duckdb":
-        yield _with_numbers(request.getfixturevalue("ledger"))
-        return
-    url = request.getfixturevalue("postgres_url")  # without PostgreSQL it skips the test
-    from server.ledger.postgres.ledger import PostgresLedger
-
-    opened = PostgresLedger.open(url, lambda: NOW)
-    yield _with_numbers(opened)
-    opened.close()
 
 
 async def _together(ledger: TransactionalLedger[Any], *fns: Callable[[Cursor], object]) -> list[object]:
@@ -107,8 +95,7 @@ async def test_waiting_writes_share_a_commit(ledger: EmbeddedLedger) -> None:
     assert len(set(transactions)) == 1
 
 
-async def test_after_a_failed_commit_the_writes_are_committed_one_by_one(ledger: EmbeddedLedger) -> None:
-    numbered = _with_numbers(ledger)
+async def test_after_a_failed_commit_the_writes_are_committed_one_by_one(numbered: TransactionalLedger[Any]) -> None:
     outcomes = iter([True, False])  # The held write's commit, then that of the batch.
 
     class Refusing:
@@ -149,14 +136,9 @@ async def test_a_write_that_raises_run_again_is_run_once_more_alone(numbered: Tr
     assert len(set(attempts)) == len(attempts)
 
 
-async def test_writes_of_many_rows_share_a_commit_and_an_error_reaches_only_its_caller(
-    numbered: TransactionalLedger[Any],
-) -> None:
-    committed: list[int] = []
-
-    async def many(number: int) -> int:
-        return await numbered.write_many(_store(number), 1, committed.append)
-
+async def _many_together(ledger: TransactionalLedger[Any], *fns: Callable[[Cursor], int]) -> list[Any]:
+    """Like ``_together``, of writes of many rows. Returns the results that each was told of, then those of all."""
+    told: list[int] = []
     began, gate = threading.Event(), threading.Event()
 
     def hold(cursor: Cursor) -> int:
@@ -164,15 +146,27 @@ async def test_writes_of_many_rows_share_a_commit_and_an_error_reaches_only_its_
         gate.wait()
         return count(cursor, "SELECT txid_current()")
 
-    held = asyncio.create_task(numbered.write_many(hold, 1, lambda _: None))
+    held = asyncio.create_task(ledger.write_many(hold, 1, lambda _: None))
     await asyncio.to_thread(began.wait)
-    tasks = [asyncio.create_task(many(number)) for number in (1, 2, 1, 3)]
+    tasks = [asyncio.create_task(ledger.write_many(fn, 1, told.append)) for fn in fns]
     await asyncio.sleep(0)
     gate.set()
-    results = await asyncio.gather(held, *tasks, return_exceptions=True)
-    assert results[1:3] == [1, 2] and results[4] == 3
-    assert isinstance(results[3], InternalError)
-    assert sorted(committed) == [1, 2, 3]  # once each, though the transaction was rolled back and split
+    return [told, *await asyncio.gather(held, *tasks, return_exceptions=True)]
+
+
+async def test_writes_of_many_rows_share_the_commit_of_one_that_is_open(ledger: EmbeddedLedger) -> None:
+    def note(cursor: Cursor) -> int:
+        return count(cursor, "SELECT txid_current()")
+
+    told, held, *transactions = await _many_together(ledger, *[note] * 4)
+    assert transactions == told == [held] * 4
+
+
+async def test_an_error_among_writes_of_many_rows_reaches_only_its_caller(numbered: TransactionalLedger[Any]) -> None:
+    told, _, *results = await _many_together(numbered, *map(_store, (1, 2, 1, 3)))
+    assert (results[:2], results[3]) == ([1, 2], 3)
+    assert isinstance(results[2], InternalError)
+    assert sorted(told) == [1, 2, 3]  # once each, though DuckDB rolled their transaction back and split it
     assert await numbered.read(_numbers) == [1, 2, 3]
 
 
