@@ -9,12 +9,12 @@ from typing import Any, Final
 
 import psycopg
 
-from models.errors import Conflict, InternalError, VestibuleError
+from models.errors import Conflict, InternalError
 from models.reasons import Reason
 from server.ledger.columns import DuckDb, count, fetch_all, text_literal
 from server.ledger.postgres import lanes
 from server.ledger.postgres.cursor import PostgresCursor, connect
-from server.ledger.postgres.errors import translate
+from server.ledger.postgres.errors import translated
 from server.ledger.postgres.schema import bring_up_to_date
 from server.ledger.postgres.transactions import hold_alone
 from server.ledger.types import Clock
@@ -55,16 +55,11 @@ def copy_in(
         InternalError: LEDGER_COPY_DIFFERS, a table of the copy has another number of rows; nothing was copied.
         VestibuleError: PostgreSQL does not answer, or refuses a value.
     """
-    failure: VestibuleError
-    try:
-        with connect(url) as connection:  # rolled back after an error
-            hold_alone(connection)
-            connection.execute("SET idle_in_transaction_session_timeout = 0")  # while DuckDB writes a large table
-            bring_up_to_date(PostgresCursor(connection), clock)
-            return _copied(ledger, connection, folder, on_table)
-    except psycopg.Error as error:
-        failure = translate(error)
-    raise failure
+    with translated(), connect(url) as connection:  # rolled back after an error
+        hold_alone(connection)
+        connection.execute("SET idle_in_transaction_session_timeout = 0")  # while DuckDB writes a large table
+        bring_up_to_date(PostgresCursor(connection), clock)
+        return _copied(ledger, connection, folder, on_table)
 
 
 def _copied(

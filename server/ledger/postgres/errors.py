@@ -6,6 +6,8 @@ exception's class.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import psycopg
@@ -58,3 +60,20 @@ def translate(error: psycopg.Error) -> VestibuleError:
         )
     _, kind, reason, sentence, hint = next(line for line in _TABLE if isinstance(error, line[0]))
     return kind(f"{sentence} ({type(error).__name__}).", reason=reason, hint=hint)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise ours in the place of errors of PostgreSQL, which are not kept as its context either.
+
+    Raises:
+        VestibuleError: See ``translate``.
+    """
+    try:
+        yield
+    except psycopg.Error as error:
+        failure = translate(error)
+        try:
+            raise failure from None
+        finally:
+            failure.__context__ = None

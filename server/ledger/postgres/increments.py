@@ -10,7 +10,6 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 
-from models.errors import VestibuleError
 from server.ledger.columns import CHANGED_IN, aware, count
 from server.ledger.migrations import ALL
 from server.ledger.mirrored import (
@@ -23,7 +22,7 @@ from server.ledger.mirrored import (
 )
 from server.ledger.postgres import mirrors
 from server.ledger.postgres.cursor import PostgresCursor, connect
-from server.ledger.postgres.errors import translate
+from server.ledger.postgres.errors import translated
 
 T = TypeVar("T")
 
@@ -97,17 +96,16 @@ class IncrementReader:
             self._connection = None
 
     def _translated(self, run: Callable[[psycopg.Connection[Any]], T]) -> T:
-        failure: VestibuleError
-        try:
-            if self._connection is None or self._connection.closed:
-                self._connection = connect(self._url)
-                if self._mirror:
-                    mirrors.live(self._connection, self._mirror)
-            return run(self._connection)
-        except psycopg.Error as error:
-            failure = translate(error)
-            self.close()
-        raise failure
+        with translated():
+            try:
+                if self._connection is None or self._connection.closed:
+                    self._connection = connect(self._url)
+                    if self._mirror:
+                        mirrors.live(self._connection, self._mirror)
+                return run(self._connection)
+            except psycopg.Error:
+                self.close()
+                raise
 
     def _since(self, connection: psycopg.Connection[Any], since: Position, folder: Path) -> Increment | None:
         """What changed since a position; None where that is not known."""

@@ -5,12 +5,9 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass
 
-import psycopg
-
-from models.errors import VestibuleError
 from server.ledger import migrate
 from server.ledger.columns import Cursor, count
-from server.ledger.postgres.errors import translate
+from server.ledger.postgres.errors import translated
 from server.ledger.postgres.safety import refuse_unsafe
 from server.ledger.postgres.transactions import connected
 
@@ -49,14 +46,9 @@ def inspect(url: str) -> Inspection:
         VestibuleError: LEDGER_IO when PostgreSQL does not answer, LEDGER_UNSAFE when the database may lose what it is
             given, LEDGER_NEWER when a newer release has written it, LEDGER_URL_INVALID.
     """
-    failure: VestibuleError
-    with closing(connected(url)) as transactions:
-        try:
-            transactions.begin_read()
-            return _look(transactions.cursor)
-        except psycopg.Error as error:
-            failure = translate(error)
-    raise failure
+    with closing(connected(url)) as transactions, translated():
+        transactions.begin_read()
+        return _look(transactions.cursor)
 
 
 def _look(cursor: Cursor) -> Inspection:

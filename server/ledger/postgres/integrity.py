@@ -9,14 +9,13 @@ from typing import Any, Final
 
 import psycopg
 
-from models.errors import VestibuleError
 from server.ledger.integrity.catalogue import made_anew
 from server.ledger.integrity.problems import MOST_IDS, Check, Problem, shown_ids
 from server.ledger.integrity.rules import RULES
 from server.ledger.integrity.run import Report
 from server.ledger.migrations import ALL
 from server.ledger.postgres.cursor import PostgresCursor
-from server.ledger.postgres.errors import translate
+from server.ledger.postgres.errors import translated
 from server.ledger.postgres.schema import require_newest
 from server.ledger.postgres.transactions import connected
 
@@ -39,16 +38,11 @@ def check_postgres(url: str) -> Report:
         InternalError: LEDGER_OLDER or LEDGER_NEWER.
         VestibuleError: PostgreSQL does not answer, or ended the connection.
     """
-    failure: VestibuleError
-    with closing(connected(url)) as ledger:
-        try:
-            ledger.begin_read()
-            require_newest(ledger.cursor)
-            ledger.cursor.execute(f"SET LOCAL work_mem = '{_MEMORY}'")
-            return _check(ledger.cursor, ledger.connection)
-        except psycopg.Error as error:
-            failure = translate(error)
-    raise failure
+    with closing(connected(url)) as ledger, translated():
+        ledger.begin_read()
+        require_newest(ledger.cursor)
+        ledger.cursor.execute(f"SET LOCAL work_mem = '{_MEMORY}'")
+        return _check(ledger.cursor, ledger.connection)
 
 
 def _check(cursor: PostgresCursor, connection: psycopg.Connection[Any]) -> Report:

@@ -9,13 +9,11 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-import psycopg
-
 from models.errors import VestibuleError
 from server.ledger.columns import Cursor
 from server.ledger.group_commit import More, Settled, Write
 from server.ledger.open_connection import OpenConnection
-from server.ledger.postgres.errors import REACH_HINT, translate
+from server.ledger.postgres.errors import REACH_HINT, translated
 from server.ledger.postgres.rewrite import write_anew
 from server.ledger.postgres.safety import refuse_unsafe
 from server.ledger.postgres.schema import bring_up_to_date, is_older, require_newest
@@ -116,15 +114,8 @@ def require_newest_schema(url: str) -> None:
     Raises:
         VestibuleError: As ``schema.require_newest``, or PostgreSQL does not answer or refuses.
     """
-    failure: VestibuleError
-    with closing(connected(url)) as transactions:
-        try:
-            require_newest(transactions.cursor)
-        except psycopg.Error as error:
-            failure = translate(error)
-        else:
-            return
-    raise failure
+    with closing(connected(url)) as transactions, translated():
+        require_newest(transactions.cursor)
 
 
 def _with_newest_schema(transactions: PostgresTransactions, clock: Clock) -> None:
@@ -134,34 +125,22 @@ def _with_newest_schema(transactions: PostgresTransactions, clock: Clock) -> Non
 
 def _prepare(transactions: PostgresTransactions, step: Callable[[Cursor], object]) -> None:
     """Take a step in a transaction of a new connection, which is closed after a failure."""
-    failure: VestibuleError
     try:
-        step(transactions.cursor)
-        transactions.commit()
-    except psycopg.Error as error:
-        failure = translate(error)
-    except VestibuleError as error:
-        failure = error
-    else:
-        return
-    transactions.close()
-    raise failure
+        with translated():
+            step(transactions.cursor)
+            transactions.commit()
+    except VestibuleError:
+        transactions.close()
+        raise
 
 
 def _migrate_alone(url: str, clock: Clock) -> None:
     """Change an older schema while no server uses it: those of the earlier release would not know what they find."""
-    failure: VestibuleError
-    with closing(connected(url)) as transactions:
-        try:
-            if is_older(transactions.cursor):
-                wait_alone(transactions.connection)
-                _with_newest_schema(transactions, clock)  # unless another server has done it meanwhile
-                leave_alone(transactions.connection)
-        except psycopg.Error as error:
-            failure = translate(error)
-        else:
-            return
-    raise failure
+    with closing(connected(url)) as transactions, translated():
+        if is_older(transactions.cursor):
+            wait_alone(transactions.connection)
+            _with_newest_schema(transactions, clock)  # unless another server has done it meanwhile
+            leave_alone(transactions.connection)
 
 
 class _Writer(OpenConnection):
@@ -172,7 +151,7 @@ class _Writer(OpenConnection):
         self._connect = connect
 
     def settle(self, batch: list[Write[Any]], more: More = lambda: []) -> Settled:
-        """Commit each write of a batch."""
+        """Commit each write of a batch in a transaction of its own. So none is open that ``more`` could join."""
         together = Settled()
         for write in batch:
             settled = super().settle([write])

@@ -14,11 +14,10 @@ from typing import Any, Final
 
 import psycopg
 
-from models.errors import VestibuleError
 from server.ledger.columns import CHANGED_IN
 from server.ledger.mirrored import DELETED_KEPT_S
 from server.ledger.postgres.cursor import connect
-from server.ledger.postgres.errors import translate
+from server.ledger.postgres.errors import translated
 from server.ledger.postgres.rewrite import write_anew
 
 TABLES: Final = [
@@ -103,19 +102,13 @@ class Forgetting:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        failure: VestibuleError
-        try:
+        with translated():
             self._connection = connect(url)
             try:
                 self._number, self._snapshot = self._ask()
             except psycopg.Error:
                 self.close()
                 raise
-        except psycopg.Error as error:
-            failure = translate(error)
-        else:
-            return
-        raise failure
 
     def finish(self, *, without_dead: bool) -> bool:
         """Forget what was deleted, if every mirror has.
@@ -129,16 +122,11 @@ class Forgetting:
         Raises:
             VestibuleError: PostgreSQL does not answer, or a table is in use. It can be repeated.
         """
-        failure: VestibuleError
-        try:
+        with translated():
             done = self._finish(without_dead=without_dead)
-        except psycopg.Error as error:
-            failure = translate(error)
-        else:
-            if done:
-                write_anew(self._url, ["deleted_rows"])
-            return done
-        raise failure
+        if done:
+            write_anew(self._url, ["deleted_rows"])
+        return done
 
     def close(self) -> None:
         """End the connection."""

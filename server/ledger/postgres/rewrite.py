@@ -10,10 +10,10 @@ from typing import Any, Final
 import psycopg
 from psycopg import errors
 
-from models.errors import Unavailable, VestibuleError
+from models.errors import Unavailable
 from models.reasons import Reason
 from server.ledger.postgres.cursor import connect
-from server.ledger.postgres.errors import translate
+from server.ledger.postgres.errors import translated
 
 LONGEST_S: Final = 60.0
 """How long it is tried, for each table and for those who still see the deleted rows."""
@@ -53,23 +53,16 @@ def write_anew(url: str, tables: Sequence[str] = ()) -> None:
         VestibuleError: LEDGER_CONFLICT, somebody uses a table or an old snapshot for too long, such as a dump, or the
             user does not own the database. It can be repeated. LEDGER_IO, PostgreSQL does not answer.
     """
-    failure: VestibuleError
-    try:
-        with connect(url) as connection:
-            connection.autocommit = True
-            _wait_for_readers(connection)
-            connection.execute(f"SET lock_timeout = '{_LOCK_S}s'")
-            named = tables or [row[0] for row in connection.execute(_TABLES).fetchall()]
-            for table in named:
-                _patiently(partial(connection.execute, f"VACUUM (FULL, ANALYZE) {table}".encode()))
-                _patiently(partial(_forget_values, connection, table))
-            _wait_for_readers(connection, of_system=True)  # of what the statistics were until now
-            _rewrite_statistics(connection)
-    except psycopg.Error as error:
-        failure = translate(error)
-    else:
-        return
-    raise failure
+    with translated(), connect(url) as connection:
+        connection.autocommit = True
+        _wait_for_readers(connection)
+        connection.execute(f"SET lock_timeout = '{_LOCK_S}s'")
+        named = tables or [row[0] for row in connection.execute(_TABLES).fetchall()]
+        for table in named:
+            _patiently(partial(connection.execute, f"VACUUM (FULL, ANALYZE) {table}".encode()))
+            _patiently(partial(_forget_values, connection, table))
+        _wait_for_readers(connection, of_system=True)  # of what the statistics were until now
+        _rewrite_statistics(connection)
 
 
 def _wait_for_readers(connection: psycopg.Connection[Any], *, of_system: bool = False) -> None:

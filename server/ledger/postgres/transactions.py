@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import psycopg
 
-from models.errors import Unavailable, VestibuleError
+from models.errors import Unavailable
 from models.reasons import Reason
 from server.ledger.columns import RunAgain
 from server.ledger.postgres.cursor import PostgresCursor, connect
-from server.ledger.postgres.errors import CONFLICTS, GONE, translate
+from server.ledger.postgres.errors import CONFLICTS, GONE, translate, translated
 from server.ledger.transactions import Failure
 
 LOCK_WAIT_S: Final = 10.0
@@ -81,12 +81,8 @@ def connected(url: str) -> PostgresTransactions:
     Raises:
         VestibuleError: PostgreSQL does not answer or refuses.
     """
-    failure: VestibuleError
-    try:
+    with translated():
         return PostgresTransactions(connect(url))
-    except psycopg.Error as error:
-        failure = translate(error)
-    raise failure
 
 
 def connected_alone(url: str) -> PostgresTransactions:
@@ -108,8 +104,7 @@ def connected_together(url: str) -> PostgresTransactions:
 
 
 def _connected(url: str, hold: Callable[[psycopg.Connection[Any]], None]) -> PostgresTransactions:
-    failure: VestibuleError
-    try:
+    with translated():
         connection = connect(url)
         try:
             hold(connection)
@@ -117,11 +112,7 @@ def _connected(url: str, hold: Callable[[psycopg.Connection[Any]], None]) -> Pos
             connection.close()
             raise
         connection.commit()
-    except psycopg.Error as error:
-        failure = translate(error)
-    else:
-        return PostgresTransactions(connection)
-    raise failure
+    return PostgresTransactions(connection)
 
 
 def hold_alone(connection: psycopg.Connection[Any]) -> None:
@@ -193,15 +184,10 @@ class HeldName:
         Raises:
             VestibuleError: PostgreSQL does not answer.
         """
-        failure: VestibuleError
-        try:
+        with translated():
             row = self._transactions.cursor.execute(_WORK, [self._name]).fetchone()
             self._transactions.commit()
-        except psycopg.Error as error:
-            failure = translate(error)
-        else:
-            return row == (True,)
-        raise failure
+        return row == (True,)
 
     def close(self) -> None:
         """End the connection; others can hold the name."""

@@ -14,7 +14,7 @@ psycopg = pytest.importorskip("psycopg")
 from models.errors import InternalError, Overloaded, Unavailable, VestibuleError  # noqa: E402
 from server.ledger import open_connection  # noqa: E402
 from server.ledger.columns import Cursor, count  # noqa: E402
-from server.ledger.postgres.errors import translate  # noqa: E402
+from server.ledger.postgres.errors import translate, translated  # noqa: E402
 from server.ledger.postgres.ledger import PostgresLedger  # noqa: E402
 from tests.eventually import eventually  # noqa: E402
 from tests.unit.ledger.makers import NOW  # noqa: E402
@@ -199,3 +199,9 @@ def test_translated_errors_do_not_quote_postgresql(error: Any, kind: type[Vestib
     assert ours.reason == reason
     assert "secret" not in f"{ours} {ours.hint}"
     assert ours.__cause__ is None
+
+
+def test_an_error_that_was_translated_leads_to_no_text_of_postgresql() -> None:
+    with pytest.raises(Unavailable) as caught, translated():
+        raise errors.LockNotAvailable("secret")
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
