@@ -217,7 +217,7 @@ def test_grafana_finds_the_dashboards_and_the_source_that_they_name(plain: dict[
     dashboards = sorted(mounts[provider["options"]["path"]].rglob("*.json"))
     assert [each.name for each in dashboards] == ["vestibule-models.json", "vestibule-server.json"]
     for dashboard in dashboards:
-        [variable] = json.loads(dashboard.read_text(encoding="utf-8"))["templating"]["list"]
+        variable, *_ = json.loads(dashboard.read_text(encoding="utf-8"))["templating"]["list"]
         assert (variable["name"], variable["type"]) == ("datasource", "datasource")
         assert variable["query"] == source["type"]
 

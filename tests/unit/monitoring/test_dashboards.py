@@ -34,6 +34,11 @@ def expressions(file: Path) -> list[str]:
     return [target["expr"] for panel in charts(file) for target in panel["targets"]]
 
 
+def labels_of_result(text: str) -> set[str]:
+    """Those by which it groups; none if a sum of all is around the groups."""
+    return set() if re.match(r"(sum|max|min|count)\(", text) else set(parse(text).grouped - {"le"})
+
+
 def test_there_are_dashboards() -> None:
     assert [file.stem for file in FILES] == ["vestibule-models", "vestibule-server"]
     uids = [read(file)["uid"] for file in FILES]
@@ -65,7 +70,7 @@ def test_every_legend_names_labels_that_the_result_has(file: Path) -> None:
     for panel in charts(file):
         for target in panel["targets"]:
             labels = set(re.findall(r"\{\{\s*(\w+)\s*\}\}", target["legendFormat"]))
-            assert labels == set(parse(target["expr"]).grouped - {"le"}), target["expr"]
+            assert labels == labels_of_result(target["expr"]), target["expr"]
 
 
 @dashboards
@@ -86,12 +91,28 @@ def test_grafana_can_load_it(file: Path) -> None:
     assert board["schemaVersion"] >= LEAST_SCHEMA
     assert board["title"]
     assert "id" not in board, "Grafana gives one; a file with it replaces another dashboard"
-    (source,) = board["templating"]["list"]
+    source, *_ = board["templating"]["list"]
     assert (source["name"], source["type"], source["query"]) == ("datasource", "datasource", "prometheus")
     ids = [panel["id"] for panel in board["panels"]]
     assert len(set(ids)) == len(ids)
     titles = [panel["title"] for panel in board["panels"]]
     assert all(titles)
+
+
+def test_one_server_of_several_can_be_chosen() -> None:
+    file = DEPLOY / "grafana" / "vestibule-server.json"
+    _, instance = read(file)["templating"]["list"]
+    assert (instance["name"], instance["includeAll"], instance["allValue"]) == ("instance", True, ".*")
+    assert {*re.findall(r"vestibule_\w+", instance["query"]["query"])} <= known_metrics().keys()
+    for text in expressions(file):
+        assert len(re.findall(r"\bvestibule_\w+\{", text)) == text.count('instance=~"$instance"') > 0, text
+
+
+@pytest.mark.parametrize("counted", ["vestibule_waiting_jobs", "vestibule_waiting_records"])
+def test_what_every_server_counts_in_the_ledger_that_they_share_is_counted_once(counted: str) -> None:
+    texts = [text for file in FILES for text in expressions(file) if counted in parse(text).metrics]
+    assert texts
+    assert all(re.search(rf"max (by \(kind\) )?\({counted}|max\({counted}", text) for text in texts)
 
 
 @dashboards
