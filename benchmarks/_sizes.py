@@ -38,7 +38,7 @@ class Shared:
 
 MIRROR: Final = Shared(event_s=14e-6, second_s=23e-3, postgres_event_s=2.8e-6, postgres_second_s=4.1e-3)
 LISTENER: Final = Shared(event_s=135e-6, second_s=0.0, postgres_event_s=26e-6, postgres_second_s=0.0)
-SENT_S: Final = 5e-6
+SENT_S: Final = 4e-6
 """Of PostgreSQL: what each listener adds to the CPU of a notice at the connection that tells it."""
 
 
