@@ -8,9 +8,10 @@ checks. Printed, CPU in seconds a second:
 workers     of the control store (GCS), of Serve's controller, of the raylet and of all workers, while nobody calls
 router      calls a second, with a second of audio each, that one server gets through, and CPU of a call in its process
 servers     of the same parts while servers call 20 times a second each
-limits      how many workers, and how many servers, each part can hold until it needs 70 % of a core
+limits      what one more worker, and one more server, adds to each part, and how many fill 70 % of a core
 
-The limits are extrapolated from the lines through these figures.
+The limits are extrapolated from the lines through these figures, far beyond them, and on one node. So each is an
+interval: that of the slope, with 95 % confidence. None is printed where that has 0 in it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import math
 import multiprocessing
 import statistics
 import tempfile
@@ -45,6 +47,9 @@ SECOND_OF_AUDIO: Final = 64_000
 AT_ONCE: Final = 32
 WORKERS_THAT_ARE_CALLED: Final = 8
 RATE: Final = 20.0
+LEAST_POINTS: Final = 4
+STUDENT: Final = 4.303
+"""Of Student's distribution with two degrees of freedom, for four points and 95 %; for more it is too careful."""
 READY_S: Final = 600.0
 QUIET_S: Final = 10.0
 BUSY: Final = 0.7
@@ -74,13 +79,13 @@ Cpu = dict[str, float]
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--workers", default="1,16,32,48", help="numbers of workers that are tried, at least two")
-    parser.add_argument("--servers", default="1,2,4,8", help="numbers of servers that are tried, at least two")
+    parser.add_argument("--workers", default="1,16,32,48", help="numbers of workers that are tried, at least four")
+    parser.add_argument("--servers", default="1,2,4,8", help="numbers of servers that are tried, at least four")
     parser.add_argument("--seconds", type=float, default=20.0, help="length of each measurement")
     given = parser.parse_args()
     workers, servers = ({int(number) for number in each.split(",")} for each in (given.workers, given.servers))
-    if len(workers) < 2 or len(servers) < 2:
-        parser.error("a line needs two numbers of workers and two of servers")
+    if min(len(workers), len(servers)) < LEAST_POINTS:
+        parser.error(f"an interval needs {LEAST_POINTS} numbers of workers and of servers")
     head = RayNode()
     try:
         head.start()
@@ -190,9 +195,21 @@ def shown(cpu: Cpu) -> str:
 def print_limits(what: str, found: dict[int, Cpu]) -> None:
     """How many workers or servers each process can hold."""
     for part in SINGLE:
-        line = statistics.linear_regression(list(found), [cpu[part] for cpu in found.values()])
-        limit = f"{(BUSY - line.intercept) / line.slope:,.0f}" if line.slope > 0 else "no limit is seen"
-        say(f"one more {what} adds to {part} {line.slope:.4f}; number at {BUSY:.0%} of a core: {limit}")
+        slope, error, intercept = line_through({number: cpu[part] for number, cpu in found.items()})
+        limit = "these figures do not say"
+        if slope > error:
+            fewest, most = ((BUSY - intercept) / each for each in (slope + error, slope - error))
+            limit = f"{fewest:,.0f} to {most:,.0f}, and {max(found)} were tried"
+        say(f"one more {what} adds to {part} {slope:.5f} +- {error:.5f}; number at {BUSY:.0%} of a core: {limit}")
+
+
+def line_through(points: dict[int, float]) -> tuple[float, float, float]:
+    """Slope, half its interval with 95 % confidence, and where the line begins."""
+    line = statistics.linear_regression(list(points), list(points.values()))
+    residuals = [cpu - line.intercept - line.slope * number for number, cpu in points.items()]
+    spread = sum((number - statistics.mean(points)) ** 2 for number in points)
+    variance = sum(residual**2 for residual in residuals) / (len(points) - 2)
+    return line.slope, STUDENT * math.sqrt(variance / spread), line.intercept
 
 
 def say(line: str) -> None:

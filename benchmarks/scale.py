@@ -1,17 +1,21 @@
 """What one speaker and one picture cost, and how far that goes: CPU of each part, and writes of PostgreSQL.
 
-    python -m benchmarks.scale [--streams 2] [--pictures 20] [--seconds 10]
+    python -m benchmarks.scale [--streams 2] [--visits 3] [--pictures 20] [--seconds 10]
 
-A server of its own works with a real PostgreSQL that waits for the disk. Some streams speak a clip at its own pace;
-then pictures are sent, one after the other. The processor time of each part is counted by the clocks of its processes.
-Next, 1, 2, 4 and 8 processes write to PostgreSQL as servers do, 16 clients each. Printed:
+A server of its own works with a real PostgreSQL that waits for the disk. First nobody uses it. Then some streams speak
+a clip at its own pace, so often; then pictures are sent, one after the other. The processor time of each part is
+counted by the clocks of its processes. What the server takes while nobody uses it is printed for itself, and left out
+of the rest. Next, 1, 2, 4 and 8 processes write conversations to PostgreSQL as servers do, 16 clients each. Printed:
 
-part            CPU seconds for a second of speech, and for a picture; memory after that, shared pages counted once
-writes          transactions for a minute of speech and for a picture, and bytes of PostgreSQL's log for each
+part            CPU a second while nobody speaks; CPU for a second of speech, and for a picture; memory after that,
+                shared pages counted once
+counted         what PostgreSQL does meanwhile: transactions, those of them that write, rows of mirrored tables, bytes
+                of its log, and notices
 servers         transactions a second of so many processes, and CPU of PostgreSQL for each
 sizes           what 10, 100 and 1,000 people who speak at once need, as if it grew in proportion
 
-The sizes are sums on paper: this machine cannot show them. The first wall is the part that no further machine relieves.
+The sizes are sums on paper: this machine cannot show them. To the costs of a speaker they add those of several servers,
+which ``benchmarks.mirrors`` measures: each has a mirror of all rows, and hears what all others tell.
 """
 
 from __future__ import annotations
@@ -20,7 +24,6 @@ import argparse
 import asyncio
 import contextlib
 import itertools
-import math
 import multiprocessing
 import os
 import re
@@ -30,6 +33,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,15 +41,13 @@ import psutil
 import psycopg
 from vestibule.v1 import media_pb2
 
+from benchmarks._postgres_load import WRITES_OF_AN_EXCHANGE, Conversation, cpu_of_postgres_s, cpu_s, named
 from benchmarks._running import Running, running
+from benchmarks._sizes import POSTGRES, SERVER, Measured, sizes
 from server.cli.channel import open_aio_channel
-from server.ledger import events, sessions, streams
-from server.ledger.columns import Cursor
+from server.ledger.mirrored import MIRRORED_BY
 from server.ledger.postgres.ledger import PostgresLedger, Use
-from server.ledger.streams import StreamRow
-from server.ledger.transactional import Ledger
-from server.ledger.types import SessionRow, SessionState, utc_now
-from server.records.events import make_event
+from server.ledger.postgres.notices import PostgresNotices
 from tests.e2e.harness import DATA, App, audio, config, visit_pcm
 from tests.postgres_server import ADMIN_DATABASE, postgres_process
 
@@ -57,30 +59,29 @@ PARTS: Final = {
     "analysts": re.compile(r"analytics"),
     "Ray": re.compile(r"ray|gcs_server|ServeController"),
 }
-SERVER: Final = "server"
-POSTGRES: Final = "PostgreSQL"
 WRITERS: Final = (1, 2, 4, 8)
 CLIENTS_OF_A_SERVER: Final = 16
-SPEAKERS: Final = (10, 100, 1000)
+IDLE_S: Final = 20.0
+SETTLED_S: Final = 11.0
+"""Until each process of PostgreSQL has told its statistics, also one that has nothing more to do."""
+COUNTED: Final = ("transactions", "writes", "rows", "wal_bytes", "notices")
+CLOCK: Final = "clock"
+BYTES_A_SECOND: Final = 32_000
+"""Of the clip."""
 PACED: Final = 1.0
-Measured = dict[str, float]
 MIB: Final = 2**20
-OF_A_SERVER: Final = (SERVER, "analysts", "media decoders")
-"""Parts that each server has for itself."""
-BUSY: Final = 0.7
-"""Share of a core up to which one process answers in time."""
 
 
 class Processors:
     """Counts the CPU seconds of the parts of a server, and of PostgreSQL."""
 
     def __init__(self, server: Running, postgres: int) -> None:
-        self._server, self._postgres = psutil.Process(server.pid), psutil.Process(postgres)
+        self._server, self._postgres = psutil.Process(server.pid), postgres
 
     def now(self) -> Measured:
         """CPU seconds so far, by part."""
-        used = self._of_each(_cpu_s)
-        used[POSTGRES] = _family_s(self._postgres)
+        used = self._of_each(lambda process: cpu_s(process.pid))
+        used[POSTGRES] = cpu_of_postgres_s(self._postgres)
         return used
 
     def memory_mib(self) -> Measured:
@@ -97,32 +98,38 @@ class Processors:
         return summed
 
 
-def _cpu_s(process: psutil.Process) -> float:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        times = process.cpu_times()
-        return float(times.user + times.system)
-    return 0.0
-
-
-def _family_s(process: psutil.Process) -> float:
-    return _cpu_s(process) + sum(_cpu_s(child) for child in process.children(recursive=True))
-
-
 class Statistics:
-    """What PostgreSQL counts."""
+    """What PostgreSQL counts, and the notices that a listener hears."""
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self._heard: list[int] = []
+        self._notices = PostgresNotices(named(url, "benchmark"))
+        self._notices.start(lambda notices: self._heard.append(len(notices)), lambda: None)
 
     def now(self) -> Measured:
-        """Transactions and bytes of its log so far."""
+        """So far, and the time."""
         with psycopg.connect(self._url, autocommit=True) as connection:
-            connection.execute("SELECT pg_stat_force_next_flush()")
-            commits = connection.execute("SELECT sum(xact_commit) FROM pg_stat_database").fetchone()
-            position = connection.execute("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')").fetchone()
-        assert commits is not None
-        assert position is not None
-        return {"transactions": float(commits[0]), "wal_bytes": float(position[0])}
+            row = connection.execute(
+                """SELECT (SELECT sum(xact_commit) FROM pg_stat_database),
+                    pg_snapshot_xmax(pg_current_snapshot())::VARCHAR::BIGINT,
+                    (SELECT sum(n_tup_ins + n_tup_upd) FROM pg_stat_user_tables WHERE relname = ANY(%s)),
+                    pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')""",
+                [list(MIRRORED_BY)],
+            ).fetchone()
+        assert row is not None
+        counted = zip(COUNTED, (*map(float, row), float(sum(self._heard))), strict=True)
+        return {**dict(counted), CLOCK: time.monotonic()}
+
+    def connections(self) -> int:
+        """How many the server has."""
+        with psycopg.connect(self._url) as connection:
+            found = connection.execute("SELECT FROM pg_stat_activity WHERE application_name = 'vestibule'").fetchall()
+        return len(found)
+
+    def close(self) -> None:
+        """Hear no more."""
+        self._notices.close()
 
 
 async def speak(app: App, pcm: bytes) -> None:
@@ -147,69 +154,66 @@ async def photograph(app: App, number: int) -> None:
 
 
 async def work(
-    server: Running, streams: int, pictures: int, marks: list[Measured], mark: Callable[[], Measured]
+    server: Running, given: argparse.Namespace, marks: list[Measured], count: Callable[[], Measured]
 ) -> None:
-    """Warm up, then speak, then send pictures; ``mark`` counts in between."""
+    """Warm up, then do nothing, then speak, then send pictures; ``count`` counts in between."""
+
+    async def mark() -> None:
+        await asyncio.sleep(SETTLED_S)
+        marks.append(count())
+
+    async def one(app: App, pcm: bytes) -> None:
+        for _ in range(given.visits):
+            await speak(app, pcm)
+
     async with open_aio_channel(server.address, credential=server.operator_key) as channel:
         app, pcm = App(channel), visit_pcm()
         await speak(app, pcm[: 5 * 32_000])
         await photograph(app, 1)
-        marks.append(mark())
-        await asyncio.gather(*(speak(app, pcm) for _ in range(streams)))
-        marks.append(mark())
-        await photograph(app, pictures)
-        marks.append(mark())
+        await mark()
+        await asyncio.sleep(IDLE_S)
+        await mark()
+        await asyncio.gather(*(one(app, pcm) for _ in range(given.streams)))
+        await mark()
+        await photograph(app, given.pictures)
+        await mark()
 
 
-async def store_silences(ledger: Ledger, seconds: float) -> int:
-    """Store what each of some streams stores most often; returns how many were stored."""
+def write_as_server(url: str, seconds: float, together: Barrier, results: Any) -> None:
+    """What a process of ``writers`` does; tells how many transactions it wrote."""
 
-    async def one() -> int:
-        now = utc_now()
-        session = SessionRow(str(uuid.uuid4()), "scale", str(uuid.uuid4()), SessionState.STARTED, now, now)
-        stream = StreamRow(str(uuid.uuid4()), session.id, "hash", "PCM_S16LE", 16000, 1, "en", now, now, holder="one")
-
-        def begin(cursor: Cursor) -> None:
-            sessions.insert_or_get(cursor, session)
-            streams.insert_stream(cursor, stream)
-
-        def store(cursor: Cursor) -> None:
-            events.append(cursor, make_event(session, "no_speech", utc_now(), utterance=stored, spoken_ms=750))
-            streams.save_progress(cursor, stream.id, utc_now(), holder="one", next_utterance=stored)
-
-        await ledger.write(begin)
-        stored, end = 0, time.monotonic() + seconds
+    async def one(ledger: PostgresLedger, end: float) -> int:
+        conversation, exchanged = Conversation(), 0
+        await ledger.write(conversation.begin)
         while time.monotonic() < end:
-            await ledger.write(store)
-            stored += 1
-        return stored
+            await conversation.exchange(ledger)
+            exchanged += 1
+        return WRITES_OF_AN_EXCHANGE * exchanged
 
-    return sum(await asyncio.gather(*(one() for _ in range(CLIENTS_OF_A_SERVER))))
+    async def all_of_them(ledger: PostgresLedger) -> int:
+        end = time.monotonic() + seconds
+        return sum(await asyncio.gather(*(one(ledger, end) for _ in range(CLIENTS_OF_A_SERVER))))
 
-
-def write_as_server(url: str, seconds: float, results: Any) -> None:
-    """What a process of ``writers`` does."""
     with closing(PostgresLedger.open(url, use=Use.TOGETHER)) as ledger:
-        results.put(asyncio.run(store_silences(ledger, seconds)))
+        together.wait()
+        results.put(asyncio.run(all_of_them(ledger)))
+        together.wait()  # what a connection costs at its end is not counted
 
 
 def writers(url: str, postgres: int, seconds: float) -> Iterator[str]:
     """Transactions a second of several servers."""
-
-    def server_cpu_s() -> float:
-        """Of PostgreSQL: the connections that have ended, too."""
-        times = psutil.Process(postgres).cpu_times()
-        return _family_s(psutil.Process(postgres)) + float(times.children_user + times.children_system)
-
     context = multiprocessing.get_context("spawn")
     for number in WRITERS:
-        results = context.Queue()
-        before = server_cpu_s()
-        started = [context.Process(target=write_as_server, args=(url, seconds, results)) for _ in range(number)]
+        results, together = context.Queue(), context.Barrier(number + 1)
+        given = (url, seconds, together, results)
+        started = [context.Process(target=write_as_server, args=given) for _ in range(number)]
         for each in started:
             each.start()
+        together.wait()
+        before = cpu_of_postgres_s(postgres)
         stored = sum(results.get() for _ in started)
-        used_s = server_cpu_s() - before
+        used_s = cpu_of_postgres_s(postgres) - before
+        together.wait()
         for each in started:
             each.join()
         yield (
@@ -218,80 +222,60 @@ def writers(url: str, postgres: int, seconds: float) -> Iterator[str]:
         )
 
 
-def sizes(speech: Measured, minutes: float, memory: Measured) -> Iterator[str]:
-    """What more speakers need, in proportion. Each worker is counted with a core, and each server with its helpers."""
-    per_s = {part: used / (60 * minutes) for part, used in speech.items()}
-    for speakers in SPEAKERS:
-        cores = {part: speakers * share for part, share in per_s.items()}
-        workers = sum(used for part, used in cores.items() if part.endswith("workers"))
-        servers = cores[SERVER] / BUSY
-        commits = speakers * per_s["transactions"]
-        gib_of_workers = sum(math.ceil(cores[part]) * memory[part] for part in cores if part.endswith("workers")) / 1024
-        gib_of_servers = math.ceil(servers) * sum(memory[part] for part in OF_A_SERVER) / 1024
-        yield (
-            f"{speakers} speakers: {workers:.1f} cores and {gib_of_workers:.0f} GiB for workers, {servers:.1f} servers"
-            f" ({cores[SERVER]:.1f} cores, {gib_of_servers:.0f} GiB),"
-            f" Ray {cores['Ray']:.1f} cores, PostgreSQL {cores[POSTGRES]:.2f} cores and {commits:.0f} transactions a"
-            f" second, {speakers * per_s['wal_bytes'] / 1e6:.2f} MB of log a second"
-        )
-
-
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--streams", type=int, default=2)
+    parser.add_argument("--streams", type=int, default=2, help="people who speak at once")
+    parser.add_argument("--visits", type=int, default=3, help="how often each speaks the clip")
     parser.add_argument("--pictures", type=int, default=20)
-    parser.add_argument("--seconds", type=float, default=10.0)
-    arguments = parser.parse_args()
+    parser.add_argument("--seconds", type=float, default=10.0, help="how long processes write to PostgreSQL")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, postgres_process(durable=True) as postgres:
         with psycopg.connect(postgres.url.format(ADMIN_DATABASE), autocommit=True) as admin:
             admin.execute(b"CREATE DATABASE ledger")
         url = postgres.url.format("ledger")
         os.environ["VESTIBULE_LEDGER__URL"] = url  # a secret, so no argument
         postmaster = int((postgres.folder / "data" / "postmaster.pid").read_text().split()[0])
-        limits = ("limits.client_uploads=100000", f"limits.client_upload_bytes={10**12}")
+        options = ("limits.client_uploads=100000", f"limits.client_upload_bytes={10**12}", "ledger.mirror=false")
         marks: list[Measured] = []
-        with running(Path(folder) / uuid.uuid4().hex, *limits, ready_s=300.0) as server:
+        with running(Path(folder) / uuid.uuid4().hex, *options, ready_s=300.0) as server:
             processors, statistics = Processors(server, postmaster), Statistics(url)
-            asyncio.run(
-                work(
-                    server,
-                    arguments.streams,
-                    arguments.pictures,
-                    marks,
-                    lambda: {**processors.now(), **statistics.now()},
-                )
-            )
+            with closing(statistics):
+                asyncio.run(work(server, given, marks, lambda: {**processors.now(), **statistics.now()}))
+                print(f"the server has {statistics.connections()} connections to PostgreSQL")
             memory = processors.memory_mib()
-        speech, pictures = (
+        quiet, speech, pictures = (
             defaultdict(float, {name: after[name] - before.get(name, 0.0) for name in after})
             for before, after in itertools.pairwise(marks)
         )
-        minutes = arguments.streams * len(visit_pcm()) / 32_000 / 60
-        report(speech, pictures, minutes, arguments.pictures, memory)
-        for line in writers(url, postmaster, arguments.seconds):
+        idle = scaled(quiet, 1 / quiet[CLOCK])
+        spoken_s = given.streams * given.visits * len(visit_pcm()) / BYTES_A_SECOND
+        of_speech = scaled(beside(idle, speech), 1 / spoken_s)
+        report(idle, of_speech, scaled(beside(idle, pictures), 1 / given.pictures), memory)
+        for line in writers(url, postmaster, given.seconds):
             print(line, flush=True)
-        for line in sizes(speech, minutes, memory):
+        for line in sizes(idle, of_speech, memory):
             print(line)
 
 
-def report(speech: Measured, pictures: Measured, minutes: float, number: int, memory: Measured) -> None:
-    """Print what one person and one picture cost."""
-    counted = ("transactions", "wal_bytes")
-    print(f"{'part':<20} {'CPU s per s of speech':>22} {'CPU s per picture':>18} {'MiB':>6}")
-    for part in sorted((speech.keys() | pictures.keys()) - set(counted)):
-        print(
-            f"{part:<20} {speech[part] / (60 * minutes):>22.4f} {pictures[part] / number:>18.3f}"
-            f" {memory.get(part, 0.0):>6.0f}"
-        )
-    print(
-        f"transactions: {speech['transactions'] / minutes:.0f} a minute of speech,"
-        f" {pictures['transactions'] / number:.0f} a picture"
-    )
-    print(
-        f"log: {speech['wal_bytes'] / minutes / 1e3:.0f} kB a minute of speech,"
-        f" {pictures['wal_bytes'] / number / 1e3:.0f} kB a picture"
-    )
+def beside(idle: Measured, work: Measured) -> defaultdict[str, float]:
+    """What work took without that which is always there."""
+    return defaultdict(float, {name: used - idle[name] * work[CLOCK] for name, used in work.items()})
+
+
+def scaled(measured: Measured, factor: float) -> defaultdict[str, float]:
+    """Each figure, so often."""
+    return defaultdict(float, {name: factor * used for name, used in measured.items()})
+
+
+def report(idle: Measured, speech: Measured, picture: Measured, memory: Measured) -> None:
+    """Print what an idle server, a second of speech and a picture cost."""
+    print(f"{'part':<20} {'idle, CPU s a s':>18} {'CPU s per s of speech':>22} {'CPU s per picture':>18} {'MiB':>6}")
+    for part in sorted((speech.keys() | picture.keys()) - {*COUNTED, CLOCK}):
+        print(f"{part:<20} {idle[part]:>18.4f} {speech[part]:>22.4f} {picture[part]:>18.3f} {memory[part]:>6.0f}")
+    for what in COUNTED:
+        print(f"{what}: {idle[what]:.2f} a second idle, {speech[what]:.2f} a second of speech,", end=" ")
+        print(f"{picture[what]:.1f} a picture")
 
 
 if __name__ == "__main__":

@@ -402,6 +402,12 @@ class Reason(ReasonRow):
     LEDGER_NEWER = "LEDGER_NEWER", Status.INTERNAL, "The ledger was written by a newer release."
     LEDGER_NOT_EMPTY = "LEDGER_NOT_EMPTY", Status.FAILED_PRECONDITION, "The database of PostgreSQL has rows already."
     LEDGER_NOT_FOUND = "LEDGER_NOT_FOUND", Status.NOT_FOUND, "The data folder, or the database, has no ledger."
+    LEDGER_NOT_MIRRORED = (
+        "LEDGER_NOT_MIRRORED",
+        Status.FAILED_PRECONDITION,
+        "The server keeps no mirror of PostgreSQL, and this reads one.",
+        "Ask a server with VESTIBULE_LEDGER__MIRROR=true.",
+    )
     LEDGER_NOT_SHARED = (
         "LEDGER_NOT_SHARED",
         Status.INVALID_ARGUMENT,

@@ -68,7 +68,8 @@ def run(settings: Settings, fetch_weights: Callable[[], None] = lambda: None) ->
     try:
         check_settings(settings)
         together = settings.shared_dir is not None
-        with opened(settings.ledger_path, settings.ledger.database, together=together) as ledgers:
+        given = settings.ledger
+        with opened(settings.ledger_path, given.database, together=together, mirror=given.mirror) as ledgers:
             check_ports(settings)
             if settings.ledger.database and settings.embedded_path.exists():
                 hint = "No erasure reaches it. Delete it, if `vestibule ledger copy` has copied it."

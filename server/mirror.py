@@ -12,12 +12,13 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
-from models.errors import Unavailable, VestibuleError
+from models.errors import Conflict, Unavailable, VestibuleError
 from models.private_files import make_private_folder, open_private
 from models.reasons import Reason
 from server.ledger import mirrored
+from server.ledger.columns import DuckDb
 from server.ledger.embedded import EmbeddedLedger
 from server.ledger.mirrored import Increment, Position
 from server.ledger.opened import copying_folder
@@ -25,6 +26,8 @@ from server.observability.log import describe, get_logger
 from server.records.status import Component
 
 log = get_logger("mirror")
+
+T = TypeVar("T")
 
 ROUND_S: Final = 1.0
 NOTED_S: Final = 60.0
@@ -207,12 +210,38 @@ async def build_mirror(url: str, file: EmbeddedLedger, state_dir: Path, stack: A
     """
     from server.ledger.postgres.increments import IncrementReader  # psycopg is an extra
 
-    stack.callback(os.close, _locked(state_dir))
+    leave_no_copies(state_dir, stack)
     source = IncrementReader(url, await file.read(mirrored.columns_of))
     stack.callback(source.close)
-    shutil.rmtree(copying_folder(state_dir), ignore_errors=True)  # of a process that was killed
     make_private_folder(copying_folder(state_dir))
     return Mirror(source, file, copying_folder(state_dir))
+
+
+def leave_no_copies(state_dir: Path, stack: AsyncExitStack) -> None:
+    """Take a state folder, and delete what a process that was killed left of a mirror there.
+
+    Raises:
+        Unavailable: LEDGER_LOCKED, another process has a mirror with this state folder.
+        OSError: The disk refuses.
+    """
+    stack.callback(os.close, _locked(state_dir))
+    shutil.rmtree(copying_folder(state_dir), ignore_errors=True)
+
+
+class NoMirror:
+    """Stands in for the mirror of a server that keeps none."""
+
+    async def read(self, fn: Callable[[DuckDb], T]) -> T:
+        """Never reads.
+
+        Raises:
+            Conflict: LEDGER_NOT_MIRRORED.
+        """
+        raise Conflict(
+            "This server keeps no mirror of PostgreSQL, and this reads one.",
+            reason=Reason.LEDGER_NOT_MIRRORED,
+            hint="Ask a server with VESTIBULE_LEDGER__MIRROR=true.",
+        )
 
 
 def _locked(state_dir: Path) -> int:

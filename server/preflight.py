@@ -262,7 +262,7 @@ def listen_addresses(settings: Settings) -> Iterator[ListenAddress]:
         f"The port {settings.metrics_port} of the metrics",
         "End the other process, or set VESTIBULE_METRICS_PORT: 0 turns the metrics off.",
     )
-    if settings.quack.enabled:
+    if settings.quack.enabled and settings.ledger.has_views:
         yield ListenAddress(
             "analysts",
             LOOPBACK,

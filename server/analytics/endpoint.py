@@ -44,6 +44,7 @@ class AnalystEndpoint:
     """Starts and stops the endpoint. If it cannot start, the server runs without it, and its state says so.
 
     Args:
+        ledger: None to be turned off.
         state_dir: Where a generated token is written, readable by its owner alone, and where snapshots are.
         on_decision: Counts decisions about access, for the audit.
         least_free_bytes: What copies of the ledger must leave free on the disk.
@@ -51,7 +52,7 @@ class AnalystEndpoint:
 
     def __init__(
         self,
-        ledger: EmbeddedLedger,
+        ledger: EmbeddedLedger | None,
         settings: QuackSettings,
         state_dir: Path,
         on_decision: Decisions = lambda door, denied: None,
@@ -64,13 +65,14 @@ class AnalystEndpoint:
         self._ledger = ledger
         self._on_decision = on_decision
         self._endpoint: Supervisor | None = None
-        self._detail = "Turned off." if not settings.enabled else "Not started yet."
+        self._off = ledger is None or not settings.enabled
+        self._detail = "Turned off." if self._off else "Not started yet."
 
     @property
     def component(self) -> Component:
         """Its state, for the status report."""
         if self._endpoint is None:
-            return Component("quack", not self._settings.enabled, self._detail)
+            return Component("quack", self._off, self._detail)
         healthy = self._endpoint.alive
         return Component("quack", healthy, self._detail if healthy else "It is started again.")
 
@@ -84,11 +86,11 @@ class AnalystEndpoint:
             VestibuleError: See ``Supervisor.start``.
         """
         delete_snapshots(self._snapshots)  # of a server that was killed
-        settings = self._settings
-        if not settings.enabled:
+        settings, ledger = self._settings, self._ledger
+        if ledger is None or not settings.enabled:
             return
         config = EndpointConfig(
-            ledger=str(self._ledger.path),
+            ledger=str(ledger.path),
             folder=str(self._snapshots),
             port=settings.port or free_port(),
             token=self._token(),
@@ -97,7 +99,7 @@ class AnalystEndpoint:
         )
         endpoint = Supervisor(
             config,
-            partial(mark_between_commits, self._ledger),
+            partial(mark_between_commits, ledger),
             on_decision=self._decided,
             on_ended=lambda reason: log.warning("analysts_restarted", reason=reason),
         )

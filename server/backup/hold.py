@@ -37,26 +37,23 @@ class FilesHold:
         wait_s: How long to wait for it.
         monotonic: Seconds of a clock that never goes back.
         look_s: See ``LOOK_S``.
-        in_postgresql: Whether the ledger is there; then the backup is refused.
+        ledger: None if it is in PostgreSQL; then the backup is refused.
     """
 
     def __init__(
         self,
         spool: Spool,
-        ledger: EmbeddedLedger,
+        ledger: EmbeddedLedger | None,
         audit: AuditBook,
         alone: asyncio.Lock,
         wait_s: float = WAIT_S,
         monotonic: Callable[[], float] = time.monotonic,
         look_s: float = LOOK_S,
-        *,
-        in_postgresql: bool = False,
     ) -> None:
         self._spool = spool
         self._ledger = ledger
         self._audit = audit
         self._alone = alone
-        self._in_postgresql = in_postgresql
         self._wait_s = wait_s
         self._monotonic = monotonic
         self._look_s = look_s
@@ -76,16 +73,18 @@ class FilesHold:
             Overloaded: BACKUP_BUSY.
             Conflict: LEDGER_IN_POSTGRESQL.
         """
-        refuse_postgres(self._in_postgresql, "A backup")
+        ledger = self._ledger
+        refuse_postgres(ledger is None, "A backup")
+        assert ledger is not None
         async with held_soon(self._alone, self._wait_s):
             await self._audit.record(AuditAction.BACKUP, ("ledger", ""))
             self._spool.keep()
             try:
-                yield self._marks
+                yield partial(self._marks, ledger)
             finally:
                 await asyncio.shield(asyncio.to_thread(self._spool.let_go))
 
-    async def _marks(self, requests: AsyncIterator[object]) -> AsyncIterator[LedgerMark]:
+    async def _marks(self, ledger: EmbeddedLedger, requests: AsyncIterator[object]) -> AsyncIterator[LedgerMark]:
         """Marks until the requests end, or for the longest time.
 
         Raises:
@@ -93,7 +92,7 @@ class FilesHold:
         """
         until_s = self._monotonic() + LONGEST_S
         while await self._next(requests, until_s):
-            yield await self._ledger.between_commits(partial(mark_of, self._ledger.path))
+            yield await ledger.between_commits(partial(mark_of, ledger.path))
 
     async def _next(self, requests: AsyncIterator[object], until_s: float) -> bool:
         """Wait for the next request; False if there is none in time."""

@@ -21,25 +21,26 @@ class Ledgers:
 
     Attributes:
         ledger: Holds the truth.
-        views: Has views and macros, for analysts and reports: the ledger itself, or its mirror.
+        views: Has views and macros, for analysts and reports: the ledger itself, or its mirror; None without one.
         url: Of PostgreSQL, where that holds the ledger; else empty.
         together: Whether other servers write to it at the same time.
     """
 
     ledger: Ledger
-    views: EmbeddedLedger
+    views: EmbeddedLedger | None
     url: str = field(default="", repr=False)
     together: bool = False
 
 
 @contextmanager
-def opened(path: Path, url: str, *, together: bool = False) -> Iterator[Ledgers]:
+def opened(path: Path, url: str, *, together: bool = False, mirror: bool = True) -> Iterator[Ledgers]:
     """Open the ledger, and bring it to the newest schema.
 
     Args:
         path: The embedded file, or the mirror's.
         url: Of PostgreSQL; empty for the embedded file.
         together: Whether other servers may use the ledger meanwhile; PostgreSQL alone lets them.
+        mirror: Whether to have one of PostgreSQL. Else that of an earlier start is deleted: no erasure would reach it.
 
     Raises:
         VestibuleError: See ``EmbeddedLedger.open`` and ``PostgresLedger.open``; LEDGER_DRIVER_MISSING.
@@ -52,8 +53,15 @@ def opened(path: Path, url: str, *, together: bool = False) -> Iterator[Ledgers]
     from server.ledger.postgres.ledger import PostgresLedger, Use  # psycopg is an extra
 
     use = Use.TOGETHER if together else Use.ALONE
-    with closing(PostgresLedger.open(url, use=use)) as ledger, closing(opened_mirror(path)) as mirror:
-        yield Ledgers(ledger, mirror, url, together)
+    with closing(PostgresLedger.open(url, use=use)) as ledger:
+        if mirror:
+            with closing(opened_mirror(path)) as file:
+                yield Ledgers(ledger, file, url, together)
+            return
+        if path.exists():
+            opened_mirror(path).close()  # refused while another process has it
+        delete_mirror(path)
+        yield Ledgers(ledger, None, url, together)
 
 
 def opened_mirror(path: Path) -> EmbeddedLedger:

@@ -27,6 +27,11 @@ MUCH_MORE: Final = 2
 """So many times the sessions of the last model are much more."""
 
 
+def forget_model(folder: Path) -> None:
+    """Delete the newest model of an earlier start; a trainer that does no rounds would not notice erasures."""
+    (folder / FILE).unlink(missing_ok=True)
+
+
 class Fit(Protocol):
     """``fit_process.fit_in_process``."""
 

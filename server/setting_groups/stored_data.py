@@ -62,11 +62,22 @@ class LedgerSettings(BaseModel):
         description="Database of PostgreSQL that holds the ledger, as postgresql://USER:PASSWORD@HOST/NAME. Empty for "
         "the embedded DuckDB file.",
     )
+    mirror: bool = Field(
+        True,
+        description="Whether the server keeps a mirror of the database in PostgreSQL. Without one it refuses funnels, "
+        "reports, timelines, experiments and risks, makes no weekly report, and serves no analysts. It says nothing "
+        "of the embedded file.",
+    )
 
     @property
     def database(self) -> str:
         """The URL with its password; empty for the embedded file."""
         return self.url.get_secret_value()
+
+    @property
+    def has_views(self) -> bool:
+        """Whether a server has views for reports and analysts: those of the embedded file, or of its mirror."""
+        return self.mirror or not self.database
 
 
 JobKind = Literal["read_picture", "read_recording", "label_picture", "propose_record", "propose_again", "reply"]

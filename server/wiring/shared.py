@@ -25,13 +25,14 @@ from server.flows.loader import load_folder, shipped_flows
 from server.ledger import flows
 from server.ledger.columns import Cursor
 from server.ledger.embedded import EmbeddedLedger
+from server.ledger.long_reads import Reads
 from server.ledger.opened import Ledgers
 from server.ledger.transactional import Ledger
 from server.ledger.types import Clock
 from server.llm.assistant import OpenAiAssistant
 from server.llm.labels import Labeller
 from server.membership import Membership
-from server.mirror import Mirror, build_mirror
+from server.mirror import Mirror, NoMirror, build_mirror, leave_no_copies
 from server.observability.metrics import Metrics
 from server.records.cluster_report import ClusterReport
 from server.records.experiment_words import in_force_at_start
@@ -63,7 +64,8 @@ class Shared:
     """What most parts of the server use.
 
     Attributes:
-        views: Where analysts and reports read; see ``Ledgers``.
+        views: Where reports read. A server without a mirror refuses such reads.
+        file: The same for analysts; None without a mirror. See ``Ledgers``.
         mirror: Keeps it up to date where PostgreSQL holds the ledger.
         membership: This server among those that share the ledger.
         experiments: Those in force: none until the redactor has read them, if it must.
@@ -72,7 +74,8 @@ class Shared:
     """
 
     ledger: Ledger
-    views: EmbeddedLedger
+    views: Reads
+    file: EmbeddedLedger | None
     mirror: Mirror | None
     membership: Membership | None
     spool: Spool
@@ -136,7 +139,8 @@ async def build_shared(settings: Settings, ledgers: Ledgers, stack: AsyncExitSta
     declared = declared.stored_as(audit.trail.client_pseudonym)
     return Shared(
         ledger=ledger,
-        views=ledgers.views,
+        views=ledgers.views or NoMirror(),
+        file=ledgers.views,
         mirror=await _build_mirror(settings, ledgers, stack, metrics),
         membership=membership,
         spool=spool,
@@ -181,6 +185,9 @@ async def _joined(settings: Settings, ledgers: Ledgers, clock: Clock, stack: Asy
 
 async def _build_mirror(settings: Settings, ledgers: Ledgers, stack: AsyncExitStack, metrics: Metrics) -> Mirror | None:
     if not ledgers.url:
+        return None
+    if ledgers.views is None:
+        leave_no_copies(settings.state_dir, stack)
         return None
     mirror = await build_mirror(ledgers.url, ledgers.views, settings.state_dir, stack)
     metrics.mirror_lag_seconds.set_function(lambda: mirror.lag_s)

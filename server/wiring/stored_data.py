@@ -13,11 +13,11 @@ from server.erasure.eraser import Eraser, LiveWork
 from server.erasure.retention import Retention
 from server.housekeeping import Housekeeping
 from server.jobs.waiting_metrics import WaitingJobs
-from server.mirror import Mirror
+from server.mirror import Mirror, forget_deleted
 from server.records.reviews_metrics import WaitingRecords
 from server.records.sessions import Sessions
 from server.reports.delivery import ReportDelivery
-from server.risk.trainer import RiskTrainer
+from server.risk.trainer import RiskTrainer, forget_model
 from server.settings import Settings
 from server.streaming.stream_manager import StreamManager
 from server.uploads.key_rotation import SpoolKeyRotation
@@ -49,10 +49,10 @@ def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: S
         ledger, shared.pubsub, shared.sealer, clock, shared.flows, shared.experiments, settings.flows.time_zone
     )
     analysts = AnalystEndpoint(
-        shared.views, settings.quack, settings.state_dir, shared.audit.access.at_door, settings.limits.least_free_bytes
+        shared.file, settings.quack, settings.state_dir, shared.audit.access.at_door, settings.limits.least_free_bytes
     )
     work = LiveWork(streams.end_sessions, jobs.uploads.end_sessions, jobs.runner.end_sessions, sessions.abandon)
-    forget = _forgetting(shared.mirror, analysts)
+    forget = _forgetting(shared.mirror, analysts, settings.ledger.database)
     eraser = Eraser(ledger, spool, pictures, work, clock, shared.audit.trail, forget)
     letter_days = {str(kind): days for kind, days in settings.dead_letters.days_by_kind.items()}
     retention = Retention(
@@ -67,8 +67,10 @@ def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: S
         together=shared.membership is not None,
         least_free_bytes=settings.limits.least_free_bytes,
     )
-    hold = FilesHold(spool, shared.views, shared.audit, eraser.alone, in_postgresql=bool(settings.ledger.database))
+    hold = FilesHold(spool, None if settings.ledger.database else shared.file, shared.audit, eraser.alone)
     reports = build_report_delivery(settings, ledger, shared.views, shared.metrics, clock)
+    if shared.file is None:
+        forget_model(settings.state_dir)
     risk = RiskTrainer(shared.views, clock, settings.risk, settings.idle_session_s, settings.state_dir)
     waiting = WaitingRecords(ledger, shared.metrics, clock)
     queue = WaitingJobs(ledger, shared.metrics, clock, [handler.kind for handler in jobs.handlers])
@@ -85,7 +87,7 @@ def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: S
         streams,
         settings.idle_session_s,
         also=(*also, *(part.round for part in parts)),
-        heavy=(partial(_with_fresh_mirror, shared.mirror, reports.round), risk.round),
+        heavy=(partial(_with_fresh_mirror, shared.mirror, reports.round), risk.round) if shared.file else (),
     )
     return StoredData(sessions, analysts, eraser, retention, housekeeping, spool_key, hold, reports, risk)
 
@@ -102,10 +104,14 @@ async def _with_fresh_mirror(mirror: Mirror | None, work: Callable[[], Awaitable
         await work()
 
 
-def _forgetting(mirror: Mirror | None, analysts: AnalystEndpoint) -> Callable[[], Awaitable[None]]:
+def _forgetting(mirror: Mirror | None, analysts: AnalystEndpoint, url: str) -> Callable[[], Awaitable[None]]:
     """What leaves no byte of what was erased in the copies of the ledger, those of other servers too."""
     forget_snapshot = partial(asyncio.to_thread, analysts.forget_snapshot)
     if mirror is None:
-        return forget_snapshot
+        if not url:
+            return forget_snapshot
+        from server.ledger.postgres.mirrors import Forgetting  # psycopg is an extra
+
+        return partial(forget_deleted, partial(Forgetting, url))
     mirror.forget_copies = forget_snapshot
     return mirror.forget_deleted

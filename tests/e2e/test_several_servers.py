@@ -1,4 +1,7 @@
-"""Two servers share PostgreSQL, a folder and a Ray cluster. What one does, the other knows; if one dies, it goes on."""
+"""Two servers share PostgreSQL, a folder and a Ray cluster. What one does, the other knows; if one dies, it goes on.
+
+The second one keeps no mirror.
+"""
 
 from __future__ import annotations
 
@@ -38,11 +41,11 @@ class Servers:
         self.credential = written(*new_key())
         self.running: dict[str, Server] = {}
 
-    def start(self, name: str) -> Server:
+    def start(self, name: str, *settings: str) -> Server:
         state = self._home / name / "state"
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         (state / OPERATOR_KEY_FILE).write_text(self.credential)
-        self.running[name] = start_server(self._home / name, *self._settings)
+        self.running[name] = start_server(self._home / name, *self._settings, *settings)
         return self.running[name]
 
     def stop(self) -> None:
@@ -153,7 +156,7 @@ async def test_two_servers_share_a_ledger_and_the_second_goes_on_where_the_first
     await eventually(lambda: head.is_up, 120)
     first = servers.start("one")
     replicas = head.replicas()
-    second = servers.start("two")
+    second = servers.start("two", "ledger.mirror=false")
     assert head.replicas() == replicas, "the second server uses the workers of the first"
     assert len(database.rows("SELECT id FROM servers")) == 2
     async with AsyncExitStack() as stack:
@@ -163,8 +166,10 @@ async def test_two_servers_share_a_ledger_and_the_second_goes_on_where_the_first
         ]
         one, two = map(App, channels)
         await visit(one)
-        for app in (one, two):
-            await reports(app, 1)  # each has a mirror of its own
+        await reports(one, 1)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await reports(two, 1)
+        assert reason(refused.value) == "LEDGER_NOT_MIRRORED"
         await watched_pictures(one, two)
         await watched_session(two, one)
         await revoked_key(channels[0], second.address)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from models.errors import Unavailable
+from models.errors import Conflict, Unavailable
 from models.reasons import Reason
 from server.ledger import mirrored
 from server.ledger.columns import DuckDb, count
 from server.ledger.mirrored import Increment, Position, TableChanges
-from server.mirror import LATE_S, NOTED_S, Mirror, forget_deleted
+from server.ledger.opened import copying_folder
+from server.mirror import LATE_S, NOTED_S, Mirror, NoMirror, forget_deleted, leave_no_copies
 from server.wiring.stored_data import _with_fresh_mirror
 from tests.eventually import eventually
 from tests.unit.ledger.makers import NOW, new_id
@@ -185,3 +187,24 @@ async def test_rows_take_the_places_of_those_with_their_keys(copying: Copying, n
 
 def _rows(cursor: DuckDb) -> int:
     return count(cursor, "SELECT count(*) FROM server_events")
+
+
+async def test_a_server_without_a_mirror_refuses_what_reads_one() -> None:
+    with pytest.raises(Conflict) as refused:
+        await NoMirror().read(lambda cursor: count(cursor, "SELECT 1"))
+    assert refused.value.reason == Reason.LEDGER_NOT_MIRRORED
+
+
+async def test_copies_of_an_earlier_start_are_deleted_unless_another_process_makes_them(tmp_path: Path) -> None:
+    left = copying_folder(tmp_path) / "run" / "turns.csv"
+    async with AsyncExitStack() as stack:
+        leave_no_copies(tmp_path, stack)
+        left.parent.mkdir(parents=True)
+        left.touch()
+        with pytest.raises(Unavailable) as refused:
+            leave_no_copies(tmp_path, stack)
+        assert refused.value.reason == Reason.LEDGER_LOCKED
+        assert left.exists()
+    async with AsyncExitStack() as stack:
+        leave_no_copies(tmp_path, stack)
+        assert not left.exists()

@@ -18,6 +18,7 @@ from server.cli.demo.processes import free_ports
 from server.ledger import sessions
 from server.ledger.audit import AuditFilter
 from server.ledger.embedded import EmbeddedLedger
+from server.records.status import Component
 from server.setting_groups import AuditSettings, QuackSettings
 from tests.unit.ledger.makers import NOW, session
 from tests.unit.ledger.migrated import open_ledger
@@ -113,4 +114,12 @@ def test_what_a_killed_server_left_is_deleted_even_if_analysts_are_turned_off(
     endpoint.start()
     assert not left.exists()
     assert endpoint.component.healthy
+    endpoint.stop()
+
+
+def test_a_server_without_views_serves_no_analysts_and_is_well(tmp_path: Path) -> None:
+    endpoint = AnalystEndpoint(None, QuackSettings(port=0, token=SecretStr("")), tmp_path)
+    endpoint.start(required=True)
+    assert endpoint.component == Component("quack", True, "Turned off.")
+    assert not list(tmp_path.iterdir())
     endpoint.stop()

@@ -14,11 +14,15 @@ import pytest
 pytest.importorskip("psycopg")
 
 from models.errors import Unavailable
+from server.analytics.endpoint import AnalystEndpoint
 from server.ledger import mirrored, sessions
 from server.ledger.columns import Cursor, DuckDb, fetch_all
+from server.ledger.opened import opened
 from server.ledger.postgres.increments import IncrementReader
 from server.ledger.postgres.ledger import PostgresLedger, Use
 from server.mirror import Mirror, forget_deleted
+from server.setting_groups import QuackSettings
+from server.wiring.stored_data import _forgetting
 from tests.unit.erasure.filled import mark_of
 from tests.unit.ledger.makers import NOW, session
 from tests.unit.ledger.migrated import open_ledger
@@ -273,3 +277,24 @@ def _in_files(folder: Path, text: str) -> bool:
 
 def _ids(cursor: Cursor) -> set[str]:
     return {row["id"] for row in fetch_all(cursor, "SELECT id FROM sessions")}
+
+
+async def test_a_server_without_a_mirror_has_those_of_the_others_forget(servers: Servers) -> None:
+    one, gone = servers.start("one"), servers.add(mark_of("gone"))
+    await one.mirror.round()
+    servers.delete(gone)
+    endpoint = AnalystEndpoint(None, QuackSettings(), servers.folder)
+    with _copying(one):
+        await _forgetting(None, endpoint, servers.url)()
+    assert await one.shown() == set()
+    assert not one.has(mark_of("gone"))
+    assert servers.remembered() == 0
+
+
+def test_a_server_that_keeps_no_mirror_deletes_its_earlier_one(servers: Servers) -> None:
+    path = servers.folder / "data" / "mirror.duckdb"
+    for keeps, has in ((True, True), (False, False), (False, False), (True, True)):
+        with opened(path, servers.url, together=True, mirror=keeps) as ledgers:
+            assert (ledgers.views is not None) is has
+            assert path.exists() is has
+            assert ledgers.ledger.write_now(_ids) == set()

@@ -19,7 +19,7 @@ from server.risk.formula import Curve, Curves, Formula
 from server.risk.model import RiskModel
 from server.risk.properties import property_feature
 from server.risk.reading import PastSessions
-from server.risk.trainer import FILE, RiskTrainer
+from server.risk.trainer import FILE, RiskTrainer, forget_model
 from server.setting_groups.risk import RiskSettings
 from tests.unit.ledger.makers import NOW, session
 from tests.unit.risk.test_model import AS_IT_IS, ready
@@ -86,6 +86,15 @@ async def test_the_next_server_has_the_model_and_keeps_the_schedule(
     assert again.model.train_time == NOW
     assert len(learner.times) == 1
     assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) == 0o600
+
+
+async def test_a_model_that_is_forgotten_is_not_there_at_the_next_start(
+    ledger: EmbeddedLedger, learner: Learner, clock: Clock, tmp_path: Path
+) -> None:
+    forget_model(tmp_path)
+    await trainer(ledger, learner, clock, tmp_path).round()
+    forget_model(tmp_path)
+    assert trainer(ledger, learner, clock, tmp_path).model is None
 
 
 async def test_a_model_of_few_sessions_does_not_stay_when_there_are_many(
