@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Final
 
 from models.private_files import make_private_folder, read_or_create
 from models.redaction.streaming.sealed_state import KEY_BYTES
 from server.cli.demo.processes import Child
 from server.runtime.installation import ID_FILE
-from tests.eventually import eventually
 from tests.ray_nodes import RayNode
-
-STARTS_S: Final = 120.0
 
 
 class SharedRay:
@@ -42,8 +37,7 @@ class SharedRay:
     def start(self) -> None:
         """Start it; returns when it can be joined."""
         self._head.start()
-        asyncio.run(eventually(lambda: self._head.is_up or not self._head.runs, STARTS_S))
-        assert self._head.is_up, self._head.log.read_text(encoding="utf-8", errors="replace")
+        self._head.wait()
 
     def close(self) -> None:
         """End it with its workers."""

@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
-import psutil
 import pytest
 
 from models.media.audio_decoder import decode
 from models.redaction.types import RedactionContext
 from models.text import RawText
-from ray_tasks.deployments import application_name
-from ray_tasks.processes import end, lives, users_of, with_descendants
 from ray_tasks.supervised_gateway import SupervisedGateway
 from ray_tasks.supervisor import ClusterSupervisor
 from ray_tasks.types import ClusterConfig, SpeechWindow, WorkerConfig
-from server.cli.demo.processes import free_ports
 from tests.eventually import eventually
-from tests.ray.conftest import DATA, INSTALLATION, small_config
+from tests.ray.conftest import DATA, small_config
+from tests.ray_nodes import RayNode
 
 STARTS_S: Final = 180.0
 WINDOW: Final = SpeechWindow(decode((DATA / "visit.wav").read_bytes()).tobytes()[:320_000], final=True, language="en")
@@ -38,41 +30,22 @@ class Nodes:
     """The nodes by name: ``head`` and ``second``. Each has room for one replica of Speech and one of Redaction."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="vst-nodes-", dir="/tmp"))  # the path of a socket is short
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
-        [port] = free_ports(1)
-        self.address = f"127.0.0.1:{port}"
+        head = RayNode(cpus=1, gpus=1)
+        self.folder, self.address = head.folder, head.address
+        self._nodes = {"head": head, "second": RayNode(head.address, cpus=1, gpus=1)}
 
     def start(self, name: str) -> None:
         """Start a node; returns when it belongs to the cluster."""
-        agent_port, client_port = free_ports(2)
-        port = self.address.rpartition(":")[2]
-        place = (
-            ("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={self.folder}")
-            if name == "head"
-            else (f"--address={self.address}",)
-        )
-        command = [
-            *(sys.executable, "-m", "ray.scripts.scripts", "start", "--block", *place, "--num-cpus=1", "--num-gpus=1"),
-            *("--object-store-memory=100000000", "--disable-usage-stats", "--min-worker-port=0", "--max-worker-port=0"),
-            *(f"--dashboard-agent-listen-port={agent_port}", f"--ray-client-server-port={client_port}"),
-        ]
-        log = self.folder / f"{name}.log"
-        with log.open("wb") as output:
-            self._running[name] = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
-        asyncio.run(eventually(lambda: "Ray runtime started." in log.read_text(), STARTS_S))
+        self._nodes[name].start()
+        self._nodes[name].wait()
 
     def kill(self, name: str) -> None:
         """Send SIGKILL to all processes of a node, as when its machine is gone."""
-        node = self._running.pop(name)
-        end(with_descendants([psutil.Process(node.pid)]), 0.0)
-        node.wait()
+        self._nodes[name].kill()
 
     def replicas(self, kind: str, name: str | None = None) -> set[int]:
         """Processes of the replicas of a kind, on one node or on all."""
-        title = f"ray::ServeReplica:{application_name(INSTALLATION, kind)}"
-        nodes = [psutil.Process(each.pid) for each_name, each in self._running.items() if name in (None, each_name)]
-        return {p.pid for p in with_descendants(nodes) if lives(p) and _title(p).startswith(title)}
+        return {pid for each, node in self._nodes.items() if name in (None, each) for pid in node.replicas(kind)}
 
     def all_replicas(self) -> set[int]:
         """Those of all kinds."""
@@ -80,17 +53,8 @@ class Nodes:
 
     def close(self) -> None:
         """End everything."""
-        for name in list(self._running):
-            self.kill(name)
-        end(users_of(self.folder), 0.0)
-        shutil.rmtree(self.folder)
-
-
-def _title(process: psutil.Process) -> str:
-    try:
-        return "".join(process.cmdline())
-    except psutil.NoSuchProcess:
-        return ""
+        for node in reversed(self._nodes.values()):
+            node.remove()
 
 
 @contextmanager
