@@ -84,13 +84,14 @@ async def run(home: Path, seed: int, acts: list[Act], seconds: float, jobs: int)
             over.set()
         waiting = await _until_quiet(stage)
         await stage.stop_server()
-        problems = judge(seen, read_ledger(stage.ledger), reference, PERSONAL)
+        kept = read_ledger(stage.ledger)
+        problems = judge(seen, kept, reference, PERSONAL)
         problems += recoveries.stuck + [f"after {QUIET_S:.0f} s work still waits: {waiting}"] * bool(waiting)
         problems += await asyncio.to_thread(leaks, [*stage.logs, stage.received], PERSONAL)
     report = [
         f"accepted: {len(seen.uploads)} uploads, {len(seen.typed)} typed turns, {len(seen.proposals)} records,"
         f" {len(seen.approved)} approvals, {sum(map(len, seen.spoken.values()))} spoken turns",
-        f"the server was started {stage.starts} times",
+        f"the server was started {stage.starts} times; {len(kept.letters)} dead letters were left",
         "median round: " + ", ".join(f"{worker} {seconds:.1f} s" for worker, seconds in prober.usual_s.items()),
         *recoveries.lines(),
         f"errors that clients saw: {dict(seen.errors.most_common())}",

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import io
 import itertools
+import json
 import random
 import time
 import uuid
@@ -34,7 +35,9 @@ MOST_UNREAD: Final = 4
 UPLOADS_OF_A_SESSION: Final = 25
 RECORDING_EVERY: Final = 12
 PERSON, PHONE, EMAIL = "Maria Lopez", "(907) 555-0142", "maria.lopez@example.com"
-PERSONAL: Final = (PERSON, PHONE, EMAIL, "Lopez", "555-0142")
+SPOKEN: Final = tuple(each["value"] for each in json.loads((DATA / "visit.json").read_text())["personal"])
+PERSONAL: Final = (PERSON, PHONE, EMAIL, "Lopez", "555-0142", *SPOKEN, "Carter")
+"""What is typed, is in the pictures, or is spoken."""
 DECIDED: Final = frozenset({"WRONG_STATE", "RECOMMENDATION_EXPIRED"})
 """The record was superseded meanwhile."""
 PERMANENT: Final = frozenset(

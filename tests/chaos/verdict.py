@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,18 +65,30 @@ def read_rows(rows: Callable[[str], list[tuple[Any, ...]]]) -> Kept:
     )
 
 
-def leaks(files: Iterable[Path], personal: Iterable[str]) -> list[str]:
-    """Files that hold one of these values."""
-    values = tuple(personal)
-    return [f"{file.name} holds {value!r}" for file in files for value in values if value.encode() in file.read_bytes()]
+def leaks(files: Iterable[Path], personal: Iterable[str | bytes]) -> list[str]:
+    """Files that hold one of these values. One that is gone meanwhile is left out."""
+    values, found = tuple(personal), []
+    for file in files:
+        with suppress(FileNotFoundError):
+            held = file.read_bytes()
+            wanted = ((value, value.encode() if isinstance(value, str) else value) for value in values)
+            found += [f"{file.name} holds {value!r}" for value, encoded in wanted if encoded in held]
+    return found
 
 
-def judge(seen: Seen, kept: Kept, reference: Sequence[tuple[int, str]], personal: Iterable[str]) -> list[str]:
+def judge(
+    seen: Seen,
+    kept: Kept,
+    reference: Sequence[tuple[int, str]],
+    personal: Iterable[str],
+    most_letters: int | None = None,
+) -> list[str]:
     """What was lost, done twice, left undone or leaked; empty when all is well.
 
     Args:
         reference: Number and text of the finals of the clip, streamed without a fault.
         personal: Values that may be in no letter.
+        most_letters: How many dead letters the faults may leave; None where that is not known.
     """
     judges: tuple[Callable[[], Iterator[str]], ...] = (
         lambda: _uploads(seen, kept),
@@ -84,6 +97,7 @@ def judge(seen: Seen, kept: Kept, reference: Sequence[tuple[int, str]], personal
         lambda: _spoken(seen, kept, reference),
         lambda: _records(seen, kept),
         lambda: (f"a dead letter holds {value!r}" for value in personal if any(value in one for one in kept.letters)),
+        lambda: _letters(kept, most_letters),
         lambda: (f"a client gave up: {why}" for why in seen.gave_up),
     )
     return [problem for each in judges for problem in each()]
@@ -107,6 +121,11 @@ def _jobs(kept: Kept) -> Iterator[str]:
             yield f"{count} jobs of the kind {kind} are {state}"
     if kept.dead_without_letter:
         yield f"{kept.dead_without_letter} dead jobs have no open dead letter"
+
+
+def _letters(kept: Kept, most: int | None) -> Iterator[str]:
+    if most is not None and len(kept.letters) > most:
+        yield f"there are {len(kept.letters)} dead letters, and {most} may be: {kept.letters}"
 
 
 def _typed(seen: Seen, kept: Kept) -> Iterator[str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tests.chaos.seen import Seen
-from tests.chaos.verdict import Kept, judge
+from tests.chaos.verdict import Kept, judge, leaks
 
 REFERENCE = [(0, "Good morning."), (1, "The reading is 04821.")]
 
@@ -90,3 +91,16 @@ def test_what_a_client_did_not_get_is_noticed(change: Callable[[Seen], None]) ->
     seen = promised()
     change(seen)
     assert judge(seen, kept(), REFERENCE, ["Lopez"])
+
+
+def test_more_dead_letters_than_the_faults_leave_are_noticed() -> None:
+    assert judge(promised(), kept(), REFERENCE, ["Lopez"], most_letters=1) == []
+    [problem] = judge(promised(), kept(), REFERENCE, ["Lopez"], most_letters=0)
+    assert problem.startswith("there are 1 dead letters, and 0 may be")
+
+
+def test_files_are_searched_for_texts_and_bytes(tmp_path: Path) -> None:
+    for name, held in (("clean", b"\0\1"), ("text", b"\0Lopez\0"), ("media", b"\0OggS\0")):
+        (tmp_path / name).write_bytes(held)
+    files = [tmp_path / name for name in ("clean", "text", "media", "gone meanwhile")]
+    assert leaks(files, ["Lopez", b"OggS"]) == ["text holds 'Lopez'", "media holds b'OggS'"]
