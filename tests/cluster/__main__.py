@@ -1,9 +1,10 @@
 """``python -m tests.cluster``: several servers on one PostgreSQL, whose parts are killed while clients work.
 
-Three servers share PostgreSQL, a folder and a Ray cluster of two nodes. Clients speak clips, type and send pictures;
-each call goes to the next server. Meanwhile servers, PostgreSQL and a node of Ray are killed, one after the other. At
-the end everything that was acknowledged is looked for in PostgreSQL and in the mirrors. Exits with 1 if anything was
-lost, done twice or leaked.
+Three servers share PostgreSQL, a folder and a Ray cluster of two nodes; a mirror of its own runs beside them. Clients
+speak clips, type and send pictures; each call goes to the next server. Meanwhile servers, the mirror, PostgreSQL and a
+node of Ray are killed, one after the other. At the end everything that was acknowledged is looked for in PostgreSQL,
+and each mirror must show what PostgreSQL holds. Exits with 1 if anything was lost, done twice or leaked, and where the
+run was too short to show it: without one fault of each kind, or a stream that went on at another server.
 """
 
 from __future__ import annotations
@@ -18,20 +19,27 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
 from server.observability.log import configure
 from tests.chaos.clients import PERSONAL, Clients, GaveUp
 from tests.chaos.seen import Seen
-from tests.chaos.verdict import Kept, judge, leaks, read_ledger, read_rows
-from tests.cluster.stage import OPTIONS, SERVERS, ClusterStage
+from tests.chaos.verdict import judge, leaks, read_rows
+from tests.cluster.stage import MIRROR, OPTIONS, SERVERS, ClusterStage
+from tests.cluster.tables import differing, mirror_tables, personal_rows, postgres_tables
 from tests.e2e.harness import visit_pcm
 
 CLIP_S = 9.0
 BYTES_A_SECOND = 32_000
+PIECE_BYTES = 64
 SPEAKERS, TYPISTS, PHOTOGRAPHERS = 4, 2, 6
+MOST_LETTERS = 0
+"""No fault here makes an item fail for good: each item is tried again when what it needs is back."""
+SOONER_S = 12.0
+"""Most seconds between two faults until there was one of each kind, so that a short run has them all."""
+MEDIA = (b"\x89PNG\r\n\x1a\n", b"OggS\0\2")
+"""How the files begin that clients send. In the spool all is encrypted."""
 MIRRORED_S = 5.0
 """After so long each mirror shows everything."""
 QUIET_S = 900.0
@@ -63,7 +71,7 @@ def main() -> None:
 
 async def run(home: Path, arguments: argparse.Namespace) -> list[str]:
     """One run; returns what is wrong."""
-    say(f"seed {arguments.seed}, {SERVERS} servers")
+    say(f"seed {arguments.seed}, {len(SERVERS)} servers")
     seen, clip, began = Seen(), visit_pcm()[: int(CLIP_S * BYTES_A_SECOND)], time.monotonic()
     async with ClusterStage(home, random.Random(f"{arguments.seed}/targets")) as stage:
         clients = Clients(stage.address, stage.credential, seen, asyncio.Event(), OPTIONS)
@@ -74,23 +82,32 @@ async def run(home: Path, arguments: argparse.Namespace) -> list[str]:
             (PHOTOGRAPHERS, iter(range(arguments.uploads)), clients.send_one),
         ]
         working = [asyncio.create_task(_work(seen, numbers, one)) for count, numbers, one in work for _ in range(count)]
-        done = await _break(stage, random.Random(arguments.seed), arguments.every, working)
+        faults = Faults(stage, random.Random(arguments.seed), arguments.every, (*PERSONAL, *MEDIA, *_pieces(clip)))
+        await faults.go_on(working)
         await asyncio.gather(*working)
         waiting = await _until_quiet(stage)
-        kept = await asyncio.to_thread(read_rows, stage.rows)
-        resumed = stage.rows("SELECT count(*) FROM events WHERE name = 'stream_resumed'")[0][0]
-        await stage.until_serving()
+        await stage.until_ready()
         await asyncio.sleep(MIRRORED_S)
-        await stage.stop_servers()
-        problems = judge(seen, kept, reference, PERSONAL)
+        kept = await asyncio.to_thread(read_rows, stage.rows)
+        streams = await asyncio.to_thread(stage.handovers)
+        differences = await _ended(stage)
+        files = stage.files
+        leaked = await asyncio.to_thread(leaks, files, PERSONAL)
+        rows, leaked_rows = await asyncio.to_thread(personal_rows, stage.url, PERSONAL)
+        problems = judge(seen, kept, reference, PERSONAL, MOST_LETTERS)
         problems += [f"after {QUIET_S:.0f} s work still waits: {waiting}"] * bool(waiting)
-        problems += await asyncio.to_thread(_not_mirrored, stage, kept)
-        problems += await asyncio.to_thread(leaks, [*stage.logs, stage.received], PERSONAL)
+        problems += differences + leaked + leaked_rows + faults.problems
+    if not streams.cut_elsewhere:
+        problems.append(f"of {streams.cut} streams that a killed server had, none went on at another server")
     for line in (
         f"accepted: {len(seen.uploads)} uploads, {len(seen.spoken)} spoken clips with"
         f" {sum(map(len, seen.spoken.values()))} turns, {len(seen.typed)} typed turns, {len(seen.proposals)} records,"
         f" {len(seen.approved)} approvals",
-        f"faults: {dict(done)}; servers were started {stage.starts} times; streams were resumed {resumed} times",
+        f"faults: {dict(faults.done)}; starts: {dict(stage.starts)}",
+        f"streams went on {streams.elsewhere} times at another server, and {streams.back} times at the same one;"
+        f" killed servers had {streams.cut}, of which {streams.cut_elsewhere} went on at another server",
+        f"dead letters: {len(kept.letters)}, and {MOST_LETTERS} may be",
+        f"searched for personal values: {rows} rows and {len(files)} files, and the spool {faults.searched} times",
         f"errors that clients saw: {dict(seen.errors.most_common())}",
         f"it took {time.monotonic() - began:.0f} s",
     ):
@@ -115,21 +132,50 @@ async def _without_faults(stage: ClusterStage, clip: bytes) -> list[tuple[int, s
     return [(number, text) for _, number, text in finals]
 
 
-async def _break(
-    stage: ClusterStage, chance: random.Random, every_s: float, working: list[asyncio.Task[None]]
-) -> Counter[str]:
-    """Do one fault after the other, in turn, until all work is done; returns how often each was done."""
-    done = Counter[str]()
-    names = sorted(stage.faults)
-    chance.shuffle(names)
-    for name in itertools.cycle(names):
-        _, pending = await asyncio.wait(working, timeout=every_s)
-        if not pending:
-            return done
-        say(f"  {name}", quiet=True)
-        await stage.faults[name]()
-        done[name] += 1
-    return done
+class Faults:
+    """Does one fault after the other, in turn.
+
+    Args:
+        every_s: Seconds between two faults, once there was one of each kind.
+        hidden: What may not be in the spool, which is searched after each fault.
+    """
+
+    def __init__(
+        self, stage: ClusterStage, chance: random.Random, every_s: float, hidden: Sequence[str | bytes]
+    ) -> None:
+        self._stage = stage
+        self._names = sorted(stage.faults)
+        chance.shuffle(self._names)
+        self._every_s = every_s
+        self._hidden = hidden
+        self._leaked: set[str] = set()
+        self.done = Counter[str]()
+        self.searched = 0
+
+    async def go_on(self, working: list[asyncio.Task[None]]) -> None:
+        """Until all work is done."""
+        for name in itertools.cycle(self._names):
+            pause_s = self._every_s if self.done.total() >= len(self._names) else min(self._every_s, SOONER_S)
+            _, pending = await asyncio.wait(working, timeout=pause_s)
+            if not pending:
+                return
+            say(f"  {name}", quiet=True)
+            await self._stage.faults[name]()
+            self.done[name] += 1
+            self._leaked |= set(await asyncio.to_thread(leaks, self._stage.spooled, self._hidden))
+            self.searched += 1
+
+    @property
+    def problems(self) -> list[str]:
+        """What was found in the spool, and which kinds of faults there were none of."""
+        missed = [f"'{name}' never happened: the run was too short" for name in self._names if not self.done[name]]
+        return sorted(self._leaked) + missed
+
+
+def _pieces(clip: bytes) -> list[bytes]:
+    """A piece of each second in which somebody speaks, as it would be in a file that is not encrypted."""
+    pieces = [clip[at : at + PIECE_BYTES] for at in range(0, len(clip), BYTES_A_SECOND)]
+    return [piece for piece in pieces if len(set(piece)) > PIECE_BYTES // 4]
 
 
 async def _until_quiet(stage: ClusterStage) -> dict[str, int]:
@@ -143,10 +189,18 @@ async def _until_quiet(stage: ClusterStage) -> dict[str, int]:
         await asyncio.sleep(1.0)
 
 
-def _not_mirrored(stage: ClusterStage, kept: Kept) -> list[str]:
-    """The mirrors that do not show what PostgreSQL holds."""
-    shown = [replace(read_ledger(stage.mirror(number)), letters=kept.letters) for number in range(SERVERS)]
-    return [f"the mirror of server {n} is not what PostgreSQL holds" for n, one in enumerate(shown) if one != kept]
+async def _ended(stage: ClusterStage) -> list[str]:
+    """End all in order, the mirror of its own last; returns which mirrors do not show what PostgreSQL holds."""
+    before = await asyncio.to_thread(postgres_tables, stage.url)
+    await stage.stop(*SERVERS)
+    await asyncio.sleep(MIRRORED_S)
+    await stage.stop(MIRROR)
+    after = await asyncio.to_thread(postgres_tables, stage.url)
+    return [
+        f"in the mirror of {name} the table {table} is not what PostgreSQL holds"
+        for name, path in stage.mirrors.items()
+        for table in differing(before, after, await asyncio.to_thread(mirror_tables, path))
+    ]
 
 
 def say(line: str, *, quiet: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""The running system: PostgreSQL, three servers that share it and a folder, two nodes of Ray, and what kills them."""
+"""The running system: PostgreSQL, three servers that share it, a mirror, two nodes of Ray, and what kills them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import os
 import random
 import re
 import secrets
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -24,11 +24,15 @@ from server.cli.credentials import operator_key
 from server.cli.demo.processes import Child, free_ports, serving, wait_until
 from server.cli.talk.client import KEEPALIVE
 from tests.chaos.stage import RELAXED
+from tests.cluster.handovers import HELD, HOLDING, WATCH, Handovers, handovers, run_name
 from tests.postgres_server import ADMIN_DATABASE, postgres_process
 from tests.ray_nodes import RayNode
 
-SERVERS: Final = 3
+SERVERS: Final = ("server-0", "server-1", "server-2")
+MIRROR: Final = "mirror"
 READY_S: Final = 300.0
+STREAM_S: Final = 20.0
+"""How long to wait for a server that has a stream. When all clips were spoken and all talks typed, none has one."""
 AWAY_S: Final = 5.0
 """How long PostgreSQL stays away."""
 WATCH_S: Final = 0.2
@@ -51,15 +55,17 @@ class ClusterStage:
         self._home = home
         self._chance = chance
         self._stack = ExitStack()
-        self._ports = free_ports(SERVERS)
-        self._servers: list[Child] = []
+        self._ports = dict(zip(SERVERS, free_ports(len(SERVERS)), strict=True))
+        self._running: dict[str, Child] = {}
         self._all: list[Child] = []
         self._watching: list[asyncio.Task[None]] = []
-        self._starts = Counter[int]()
+        self._killed: set[str] = set()
         self._operator_key = written(*new_key())
+        self.starts = Counter[str]()
         self.faults: dict[str, Callable[[], Awaitable[None]]] = {
             "server killed": self._kill_server,
             "server ended in order": self._end_server,
+            "mirror killed": self._kill_mirror,
             "PostgreSQL killed": self._kill_postgres,
             "node of Ray killed": self._kill_node,
         }
@@ -67,132 +73,162 @@ class ClusterStage:
     @property
     def address(self) -> str:
         """All servers, for one client."""
-        return "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in self._ports)
+        return "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in self._ports.values())
 
     @property
     def credential(self) -> str:
         """The operator key, which all servers have."""
-        return operator_key(self._home / "server-0" / "state")
+        return operator_key(self._home / SERVERS[0] / "state")
 
     @property
-    def starts(self) -> int:
-        """How often a server was started."""
-        return sum(self._starts.values())
+    def files(self) -> list[Path]:
+        """All files: logs, state, mirrors, spool, what the upstream received, and those of Ray."""
+        return [path for top in (self._home, self._head.folder) for path in top.rglob("*") if path.is_file()]
 
     @property
-    def logs(self) -> list[Path]:
-        """The output of every server."""
-        return [child.log for child in self._all if child.name == "server"]
+    def spooled(self) -> list[Path]:
+        """The files of the spool. Some may be gone before they are read."""
+        return list((self._home / "shared" / "spool").iterdir())
 
     @property
-    def received(self) -> Path:
-        """Every byte that the upstream received."""
-        return self._home / "received.bin"
-
-    def mirror(self, number: int) -> Path:
-        """The mirror of a server."""
-        return self._home / f"server-{number}" / "data" / "mirror.duckdb"
+    def mirrors(self) -> dict[str, Path]:
+        """The file of each mirror, by the name of the process that has it."""
+        return {name: self._home / name / "data" / "mirror.duckdb" for name in (*SERVERS, MIRROR)}
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Ask PostgreSQL."""
-        with psycopg.connect(self._url) as connection:
+        with psycopg.connect(self.url) as connection:
             return connection.execute(query.encode()).fetchall()
+
+    def handovers(self) -> Handovers:
+        """How often streams were resumed, and where."""
+        return handovers(self.rows(HELD), self._killed)
 
     async def __aenter__(self) -> Self:
         self._home.mkdir(parents=True, exist_ok=True)
         await asyncio.to_thread(self._start_shared)
-        self._servers = [self._started(number) for number in range(SERVERS)]
-        for number, child in enumerate(self._servers):
-            await asyncio.to_thread(wait_until, self._serves(number), child, READY_S, "A server was not ready")
-        self._watching = [asyncio.create_task(self._keep_running(number)) for number in range(SERVERS)]
+        self._running = {name: self._started(name) for name in SERVERS}
+        for name in SERVERS:
+            await self._ready(name)
+        with psycopg.connect(self.url) as connection:
+            connection.execute(WATCH.encode())
+        self._running[MIRROR] = self._started(MIRROR)
+        await self._ready(MIRROR)
+        self._watching = [asyncio.create_task(self._keep_running(name)) for name in self._running]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.stop_servers()
+        await self.stop(*self._running)
         for child in self._all:
             await asyncio.to_thread(child.stop)
             await asyncio.to_thread(child.kill_with_descendants)
         await asyncio.to_thread(self._stack.close)
 
-    async def until_serving(self) -> None:
-        """Wait until each server serves."""
-        for number in range(SERVERS):
-            await asyncio.to_thread(_wait, self._serves(number), "A server was not ready")
+    async def until_ready(self) -> None:
+        """Wait until each server serves, and the mirror, too."""
+        for name in self._running:
+            await _until(partial(self._is_ready, name), READY_S, f"{name} was not ready")
 
-    async def stop_servers(self) -> None:
-        """End all servers in order, for good."""
+    async def stop(self, *names: str) -> None:
+        """End these in order, for good; from then on none is started again."""
         for task in self._watching:
             task.cancel()
         await asyncio.gather(*self._watching, return_exceptions=True)
         self._watching = []
-        await asyncio.gather(*(asyncio.to_thread(child.stop) for child in self._servers))
+        await asyncio.gather(*(asyncio.to_thread(self._running[name].stop) for name in names))
 
     def _start_shared(self) -> None:
         self._postgres = self._stack.enter_context(postgres_process(durable=True))
         with psycopg.connect(self._postgres.url.format(ADMIN_DATABASE), autocommit=True) as admin:
             admin.execute(b"CREATE DATABASE ledger")
-        self._url = self._postgres.url.format("ledger")
-        os.environ["VESTIBULE_LEDGER__URL"] = self._url  # a secret, so no argument
+        self.url = self._postgres.url.format("ledger")
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
         self._head = RayNode()
         self._stack.callback(self._head.remove)
         self._head.start()
         self._upstream = self._start_upstream()
-        _wait(lambda: self._head.is_up, "The head of Ray did not start")
-        self._start_node()
-
-    def _start_node(self) -> None:
+        self._head.wait()
         self._node = RayNode(self._head.address)
+        self._stack.callback(self._node.remove)
         self._node.start()
-        _wait(lambda: self._node.is_up, "The second node of Ray did not start")
+        self._node.wait()
 
-    def _started(self, number: int) -> Child:
-        self._starts[number] += 1
-        folder = self._home / f"server-{number}"
+    def _started(self, name: str) -> Child:
+        self.starts[name] += 1
+        folder = self._home / name
         make_private_folder(folder / "state")
-        write_atomically(folder / "state" / OPERATOR_KEY_FILE, self._operator_key.encode())
+        arguments = ["-m", "server.cli", *self._command(name), "--set", "quack.port=0", "--set", "metrics_port=0"]
+        arguments += ["--data-dir", str(folder / "data"), "--state-dir", str(folder / "state")]
+        url = f"{self.url}&application_name={run_name(name, self.starts[name])}"
+        environment = {**os.environ, "VESTIBULE_LEDGER__URL": url}  # a secret, so no argument
+        child = Child.start(name, arguments, folder / f"log-{self.starts[name]}", environment)
+        self._all.append(child)
+        return child
+
+    def _command(self, name: str) -> list[str]:
+        if name == MIRROR:
+            return ["mirror"]
+        write_atomically(self._home / name / "state" / OPERATOR_KEY_FILE, self._operator_key.encode())
         [llm] = set(re.findall(r"http://[\w.:]+", self._upstream.log.read_text()))
         settings = (
             f"shared_dir={self._home / 'shared'}",
             f"ray.address={self._head.address}",
-            "quack.port=0",
-            "metrics_port=0",
             "console.enabled=false",
+            # No two of them fit on one node.
             "speech.replicas=2",
+            "speech.cpus=1.2",
             f"llm.base_url={llm}/v1",
             *RELAXED,
         )
-        arguments = ["-m", "server.cli", "serve", "--address", f"127.0.0.1:{self._ports[number]}"]
-        arguments += ["--data-dir", str(folder / "data"), "--state-dir", str(folder / "state")]
-        arguments += [part for setting in settings for part in ("--set", setting)]
-        child = Child.start("server", arguments, folder / f"log-{self._starts[number]}")
-        self._all.append(child)
-        return child
+        listening = ["serve", "--address", f"127.0.0.1:{self._ports[name]}"]
+        return listening + [part for setting in settings for part in ("--set", setting)]
 
     def _start_upstream(self) -> Child:
-        arguments = ["-m", "server.cli.demo.llm_server", "--port", "0", "--record", str(self.received)]
+        arguments = ["-m", "server.cli.demo.llm_server", "--port", "0", "--record", str(self._home / "received.bin")]
         upstream = Child.start("stand-in LLM", arguments, self._home / "upstream.log")
         self._all.append(upstream)
         wait_until(lambda: "http://" in upstream.log.read_text(), upstream, READY_S, "The upstream did not start")
         return upstream
 
-    def _serves(self, number: int) -> Callable[[], bool]:
-        return lambda: serving(f"127.0.0.1:{self._ports[number]}")
+    async def _ready(self, name: str) -> None:
+        """Wait for one that was just started, and may not end."""
+        await asyncio.to_thread(
+            wait_until, partial(self._is_ready, name), self._running[name], READY_S, f"{name} was not ready"
+        )
 
-    async def _keep_running(self, number: int) -> None:
-        """Start a server again when it has ended, as a service manager does."""
+    def _is_ready(self, name: str) -> bool:
+        if name == MIRROR:
+            return self._running[MIRROR].alive and "The mirror is ready." in self._running[MIRROR].log.read_text()
+        return serving(f"127.0.0.1:{self._ports[name]}")
+
+    async def _keep_running(self, name: str) -> None:
+        """Start one again when it has ended, as a service manager does."""
         while True:
-            if not self._servers[number].alive:
-                self._servers[number] = await asyncio.to_thread(self._started, number)
+            if not self._running[name].alive:
+                self._running[name] = await asyncio.to_thread(self._started, name)
             await asyncio.sleep(WATCH_S)
 
+    def _holding(self) -> list[str]:
+        """Servers that have a stream."""
+        runs = {run for (run,) in self.rows(HOLDING)}
+        return [name for name in SERVERS if run_name(name, self.starts[name]) in runs]
+
     async def _kill_server(self) -> None:
-        self._chance.choice(self._servers).process.kill()
+        """One that has a stream, so that another one has to go on with it."""
+        with suppress(TimeoutError):
+            await _until(self._holding, STREAM_S, "No server had a stream")
+        name = self._chance.choice(await asyncio.to_thread(self._holding) or SERVERS)
+        self._running[name].process.kill()
+        self._killed.add(run_name(name, self.starts[name]))
 
     async def _end_server(self) -> None:
-        self._chance.choice(self._servers).process.terminate()
+        self._running[self._chance.choice(SERVERS)].process.terminate()
+
+    async def _kill_mirror(self) -> None:
+        await _until(partial(self._is_ready, MIRROR), READY_S, "The mirror was not ready")
+        self._running[MIRROR].process.kill()
 
     async def _kill_postgres(self) -> None:
         await asyncio.to_thread(self._postgres.kill)
@@ -200,13 +236,22 @@ class ClusterStage:
         await asyncio.to_thread(self._postgres.start)
 
     async def _kill_node(self) -> None:
-        await asyncio.to_thread(self._node.remove)
-        await asyncio.to_thread(self._start_node)
+        """With a replica of Speech on it, so that clips lose one."""
+        await _until(lambda: self._node.replicas("speech"), READY_S, "The second node of Ray had no replica of Speech")
+        await asyncio.to_thread(self._node.kill)
+        await asyncio.to_thread(self._node.start)
+        await asyncio.to_thread(self._node.wait)
 
 
-def _wait(condition: Callable[[], bool], problem: str) -> None:
-    give_up_at = time.monotonic() + READY_S
-    while not condition():
-        if time.monotonic() > give_up_at:
-            raise TimeoutError(problem)
-        time.sleep(WATCH_S)
+async def _until(condition: Callable[[], object], seconds: float, problem: str) -> None:
+    """Wait for what may take long to ask.
+
+    Raises:
+        TimeoutError: With the problem.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            while not await asyncio.to_thread(condition):  # noqa: ASYNC110 - of other processes
+                await asyncio.sleep(WATCH_S)
+    except TimeoutError:
+        raise TimeoutError(problem) from None
