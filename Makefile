@@ -89,7 +89,7 @@ chaos: weights ## Kill, stop, fail and fill while clients work, and count what w
 CLUSTER_STREAMS ?= 200
 CLUSTER_UPLOADS ?= 2000
 
-cluster: weights ## Kill three servers that share PostgreSQL, PostgreSQL and a node of Ray while clients work, and count what was lost.
+cluster: weights ## Kill servers that share PostgreSQL, a mirror, PostgreSQL and a node of Ray while clients work, and count what was lost.
 	@$(BIN)/python -m tests.cluster --streams $(CLUSTER_STREAMS) --uploads $(CLUSTER_UPLOADS) $(if $(SEED),--seed $(SEED))
 
 new-machine: ## Install into an empty folder, approve a record over TLS, back up, lose all, restore, go on. Fails above ten minutes to the record.
