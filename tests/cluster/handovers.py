@@ -18,9 +18,10 @@ CREATE TRIGGER note_holder AFTER INSERT OR UPDATE OF holder ON streams
 """
 """Notes each change of a holder in the transaction that makes it."""
 HELD: Final = "SELECT stream, holder, run FROM watch.held ORDER BY number"
-HOLDING: Final = """SELECT DISTINCT run FROM watch.held JOIN streams ON streams.id = stream
-    WHERE streams.holder <> '' AND streams.holder = held.holder"""
-"""The runs of servers that have a stream now, or had one when they were killed."""
+HOLDING: Final = """SELECT run FROM watch.held JOIN streams ON streams.id = stream
+    WHERE streams.holder <> '' AND streams.holder = held.holder ORDER BY number DESC"""
+"""The runs of servers that have a stream, the newest first. One whose client left while PostgreSQL was away still seems
+to have it."""
 
 
 def run_name(server: str, start: int) -> str:

@@ -45,7 +45,7 @@ OPTIONS: Final = (
 
 
 class ClusterStage:
-    """A context manager. What a fault is done to is drawn from ``chance``.
+    """A context manager. Which server is ended in order is drawn from ``chance``.
 
     Args:
         home: Folder of the run.
@@ -211,15 +211,15 @@ class ClusterStage:
             await asyncio.sleep(WATCH_S)
 
     def _holding(self) -> list[str]:
-        """Servers that have a stream."""
-        runs = {run for (run,) in self.rows(HOLDING)}
-        return [name for name in SERVERS if run_name(name, self.starts[name]) in runs]
+        """Servers that have a stream; the one that took the newest stream comes first."""
+        servers = {run_name(name, self.starts[name]): name for name in SERVERS}
+        return [servers[run] for (run,) in self.rows(HOLDING) if run in servers]
 
     async def _kill_server(self) -> None:
-        """One that has a stream, so that another one has to go on with it."""
+        """The one that took the newest stream, so that another one has to go on with it."""
         with suppress(TimeoutError):
             await _until(self._holding, STREAM_S, "No server had a stream")
-        name = self._chance.choice(await asyncio.to_thread(self._holding) or SERVERS)
+        name = next(iter(await asyncio.to_thread(self._holding)), self._chance.choice(SERVERS))
         self._running[name].process.kill()
         self._killed.add(run_name(name, self.starts[name]))
 
