@@ -113,26 +113,29 @@ def migrate(
     the command makes the backup that --backup names, as `vestibule backup` does, or it refuses. With --no-backup it
     goes on without. Each migration is done whole or not at all, so an interrupted run is continued by the next one.
 
+    Where VESTIBULE_LEDGER__URL names a database of PostgreSQL, it migrates that one, in one transaction. Then --backup
+    is refused: make a dump, and give --no-backup.
+
     \b
     Examples:
       vestibule ledger migrate --dry-run
       vestibule ledger migrate --backup /backups/before-upgrade --keys /safe/vestibule-keys.json
       vestibule ledger migrate --no-backup
     """
-    from server.ledger.embedded import EmbeddedLedger
-    from server.ledger.types import utc_now
-    from server.ledger.waiting import schema_of_stopped, waiting_after
+    from server.ledger.opened import refuse_postgres
+    from server.ledger.waiting import waiting_after
 
     if no_backup and backup is not None:
         raise click.UsageError("Give one of --backup and --no-backup.")
     if keys_file is not None and backup is None:
         raise click.UsageError("--keys goes with --backup.")
     settings = _settings(data_dir, state_dir, both=True)
-    before = schema_of_stopped(settings.ledger_path)
+    refuse_postgres(backup is not None and bool(settings.ledger.database), "--backup")
+    before = _schema(settings)
     waiting = waiting_after(before)
     if waiting and not dry_run:
         _make_backup(settings, waiting, backup, keys_file, no_backup=no_backup)
-        EmbeddedLedger.open(settings.ledger_path, utc_now).close()
+        _migrate(settings)
     _show_migrated(before, waiting, None if dry_run else backup, dry_run=dry_run, as_json=as_json)
 
 
@@ -187,18 +190,45 @@ def _settings(data_dir: Path | None, state_dir: Path | None, *, both: bool = Fal
 
     Raises:
         InvalidInput: FOLDER_UNNAMED, one was named, and both are needed.
-        Conflict: RESTORE_UNFINISHED, LEDGER_IN_POSTGRESQL.
+        Conflict: RESTORE_UNFINISHED.
     """
     from server.cli.analyst import ledger_settings
-    from server.ledger.opened import refuse_postgres
     from server.runtime.folders import refuse_unfinished_restore
 
     if both and (data_dir is None) is not (state_dir is None):
         raise one_folder(*(("--state-dir", "--data-dir") if data_dir is None else ("--data-dir", "--state-dir")))
     settings = ledger_settings(None, state_dir, data_dir)
-    refuse_postgres(bool(settings.ledger.database), "The command")
     refuse_unfinished_restore(settings.data_dir)
     return settings
+
+
+def _schema(settings: Settings) -> int:
+    """Number of the last migration of the ledger."""
+    from server.ledger.opened import require_driver
+    from server.ledger.waiting import schema_of_stopped
+
+    if not settings.ledger.database:
+        return schema_of_stopped(settings.ledger_path)
+    require_driver()
+    from server.ledger.postgres.inspection import stored_schema
+
+    return stored_schema(settings.ledger.database)
+
+
+def _migrate(settings: Settings) -> None:
+    """Migrate the ledger.
+
+    Raises:
+        Unavailable: LEDGER_LOCKED, a server uses it.
+    """
+    if not settings.ledger.database:
+        from server.ledger.embedded import EmbeddedLedger
+
+        EmbeddedLedger.open(settings.ledger_path).close()
+        return
+    from server.ledger.postgres.ledger import PostgresLedger, Use
+
+    PostgresLedger.open(settings.ledger.database, use=Use.TOGETHER).close()  # it has it alone while it migrates
 
 
 def _make_backup(
@@ -213,10 +243,11 @@ def _make_backup(
 
     final = [each for each in waiting if not each.goes_back]
     if final and folder is None and not no_backup:
+        how = "Make a dump" if settings.ledger.database else "Name a folder for it with --backup"
         raise Failure(
             "There is no way back from a migration that waits, and no backup was asked for.",
             reason=Reason.BACKUP_NEEDED,
-            hint="Name a folder for it with --backup, or give --no-backup. Nothing was changed.",
+            hint=f"{how}, or give --no-backup. Nothing was changed.",
             details=[f"{each.number}: {each.does}" for each in final],
         )
     if final:

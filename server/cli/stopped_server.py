@@ -72,10 +72,10 @@ class StoppedServer:
 
     @contextmanager
     def opened(self, *, migrates: bool = True) -> Iterator[Ledger]:
-        """The ledger, which is made if it does not exist.
+        """The ledger.
 
         Args:
-            migrates: Whether to bring an older one up to date. One in PostgreSQL always is.
+            migrates: Whether to bring an older one up to date, and to make one that does not exist.
 
         Raises:
             Failure: LEDGER_LOCKED, a server holds it all the same.
@@ -89,7 +89,8 @@ class StoppedServer:
         require_driver()
         from server.ledger.postgres.ledger import PostgresLedger, Use
 
-        with self._closing(partial(PostgresLedger.open, self.settings.ledger.database, use=Use.ALONE)) as ledger:
+        database = self.settings.ledger.database
+        with self._closing(partial(PostgresLedger.open, database, use=Use.ALONE, migrates=migrates)) as ledger:
             yield ledger
 
     @contextmanager

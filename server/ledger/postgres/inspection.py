@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from typing import TypeVar
 
 from server.ledger import migrate
 from server.ledger.columns import Cursor, count
 from server.ledger.postgres.errors import translated
 from server.ledger.postgres.safety import refuse_unsafe
+from server.ledger.postgres.schema import schema_of
 from server.ledger.postgres.transactions import connected
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +51,29 @@ def inspect(url: str) -> Inspection:
         VestibuleError: LEDGER_IO when PostgreSQL does not answer, LEDGER_UNSAFE when the database may lose what it is
             given, LEDGER_NEWER when a newer release has written it, LEDGER_URL_INVALID.
     """
+    return _read(url, _look)
+
+
+def stored_schema(url: str) -> int:
+    """Number of the last migration of a ledger that this release can use or migrate.
+
+    Raises:
+        NotFound: LEDGER_NOT_FOUND.
+        VestibuleError: As ``inspect``.
+    """
+    return _read(url, _stored_schema)
+
+
+def _read(url: str, look: Callable[[Cursor], T]) -> T:
     with closing(connected(url)) as transactions, translated():
         transactions.begin_read()
-        return _look(transactions.cursor)
+        return look(transactions.cursor)
+
+
+def _stored_schema(cursor: Cursor) -> int:
+    number = schema_of(cursor)
+    migrate.refuse_newer(migrate.needed_schema(cursor, number))
+    return number
 
 
 def _look(cursor: Cursor) -> Inspection:

@@ -64,24 +64,28 @@ class PostgresLedger(TransactionalLedger[Cursor]):
         self._url = url
 
     @classmethod
-    def open(cls, url: str, clock: Clock = utc_now, *, use: Use = Use.UNMARKED) -> PostgresLedger:
+    def open(
+        cls, url: str, clock: Clock = utc_now, *, use: Use = Use.UNMARKED, migrates: bool = True
+    ) -> PostgresLedger:
         """Connect, and bring the schema to its newest form.
 
         Args:
             url: As libpq takes it. With several hosts, name ``target_session_attrs=read-write``.
             clock: For the rows that record migrations; callers may use it too.
             use: How others may use it meanwhile. After a lost connection nothing is written before that holds again.
+            migrates: Whether to bring the schema to its newest form; else there must be one, and an older one is
+                refused.
 
         Raises:
             VestibuleError: LEDGER_IO when PostgreSQL does not answer, LEDGER_LOCKED when another process uses it in a
                 way that does not fit, LEDGER_UNSAFE when the database may lose what it is given, LEDGER_NEWER when a
-                newer release has written the schema.
+                newer release has written the schema; LEDGER_NOT_FOUND or LEDGER_OLDER when nothing may be migrated.
         """
-        if use is Use.TOGETHER:
+        if migrates and use is Use.TOGETHER:
             _migrate_alone(url, clock)
         connect = partial(_CONNECT[use], url)
         transactions = connect()
-        _with_newest_schema(transactions, clock)
+        _prepare(transactions, partial(bring_up_to_date, clock=clock) if migrates else require_newest)
         return cls(url, _Writer(transactions, connect), Readers(partial(connected, url)), clock)
 
     async def rewrite(self) -> None:
@@ -118,11 +122,6 @@ def require_newest_schema(url: str) -> None:
         require_newest(transactions.cursor)
 
 
-def _with_newest_schema(transactions: PostgresTransactions, clock: Clock) -> None:
-    """Bring the schema to its newest form. After a failure the connection is closed."""
-    _prepare(transactions, lambda cursor: bring_up_to_date(cursor, clock))
-
-
 def _prepare(transactions: PostgresTransactions, step: Callable[[Cursor], object]) -> None:
     """Take a step in a transaction of a new connection, which is closed after a failure."""
     try:
@@ -139,7 +138,8 @@ def _migrate_alone(url: str, clock: Clock) -> None:
     with closing(connected(url)) as transactions, translated():
         if is_older(transactions.cursor):
             wait_alone(transactions.connection)
-            _with_newest_schema(transactions, clock)  # unless another server has done it meanwhile
+            # Nothing happens if another server has done it meanwhile.
+            _prepare(transactions, partial(bring_up_to_date, clock=clock))
             leave_alone(transactions.connection)
 
 

@@ -71,14 +71,23 @@ def require_newest(cursor: Cursor) -> None:
         NotFound: LEDGER_NOT_FOUND.
         InternalError: LEDGER_OLDER or LEDGER_NEWER, when another release has written it.
     """
-    if not count(cursor, "SELECT count(to_regclass('migrations'))"):
-        raise NotFound(
-            "The database that VESTIBULE_LEDGER__URL names has no ledger.",
-            reason=Reason.LEDGER_NOT_FOUND,
-            hint="Check the name of the database. The first start of a server makes the tables.",
-        )
-    done = count(cursor, "SELECT max(number) FROM migrations")
-    migrate.refuse_other(cursor, done, "The start of a server of this release brings it to the newest schema.")
+    hint = "`vestibule ledger migrate` brings it to the newest schema; so does the start of a server of this release."
+    migrate.refuse_other(cursor, schema_of(cursor), hint)
+
+
+def schema_of(cursor: Cursor) -> int:
+    """Number of the last migration of a schema, of any release.
+
+    Raises:
+        NotFound: LEDGER_NOT_FOUND.
+    """
+    if count(cursor, "SELECT count(to_regclass('migrations'))"):
+        return count(cursor, "SELECT max(number) FROM migrations")
+    raise NotFound(
+        "The database that VESTIBULE_LEDGER__URL names has no ledger.",
+        reason=Reason.LEDGER_NOT_FOUND,
+        hint="Check the name of the database. The first start of a server makes the tables.",
+    )
 
 
 def _execute(cursor: Cursor, statements: Iterable[str]) -> None:

@@ -14,12 +14,19 @@ from click.testing import CliRunner, Result
 pytest.importorskip("psycopg")
 
 from models.errors import InvalidInput
+from server.access.audit import load_or_create_key
 from server.cli.demo.processes import free_ports
 from server.cli.main import cli
 from server.ledger import api_keys, sessions
 from server.ledger.columns import Cursor, count
+from server.ledger.migrations import ALL
 from server.ledger.opened import require_driver
+from server.ledger.postgres.cursor import PostgresCursor, connect
+from server.ledger.postgres.inspection import stored_schema
 from server.ledger.postgres.ledger import PostgresLedger, Use
+from server.ledger.postgres.schema import bring_up_to_date
+from server.ledger.postgres.transactions import connected_alone
+from server.ledger.types import utc_now
 from tests.unit.ledger.makers import session
 from tests.unit.ledger.migrated import open_ledger
 
@@ -68,7 +75,7 @@ def test_no_key_is_made_beside_a_server_that_does_not_answer(home: Path, held: P
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("ledger", "migrate", "--dry-run"),
+        ("ledger", "migrate", "--backup", "copy"),
         ("backup", "copy"),
         ("restore", ".", "--without-keys", "--check"),
         ("redact", "--ledger", "--dry-run"),
@@ -89,6 +96,61 @@ def test_the_ledger_is_checked_while_a_server_has_it(home: Path, held: PostgresL
     held.write_now(lambda cursor: cursor.execute("UPDATE sessions SET state = 'LOST'"))
     broken = run("ledger", "check")
     assert (broken.exit_code, "The state is none that there is." in broken.stdout) == (1, True)
+
+
+@pytest.fixture
+def old(home: Path, postgres_url: str) -> int:
+    """The schema of the database, which is that of an earlier release."""
+    number = len(ALL) - 2
+    with connect(postgres_url) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+        bring_up_to_date(PostgresCursor(connection), utc_now, up_to=number)
+    return number
+
+
+def test_migrate_refuses_without_a_dump_where_there_is_no_way_back(old: int, postgres_url: str) -> None:
+    dry = run("ledger", "migrate", "--dry-run", "--json")
+    assert (dry.exit_code, json.loads(dry.stdout)["schema"]) == (0, old), dry.output
+    refused = run("ledger", "migrate")
+    assert (refused.exit_code, "BACKUP_NEEDED" in refused.stderr) == (1, True)
+    assert f"{len(ALL)}: {ALL[-1].does}" in refused.stderr
+    assert stored_schema(postgres_url) == old
+
+
+def test_migrate_brings_a_database_to_the_newest_schema(old: int, postgres_url: str) -> None:
+    done = run("ledger", "migrate", "--no-backup", "--json")
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    assert (document["schema_before"], document["schema"]) == (old, len(ALL))
+    assert [each["number"] for each in document["migrations"]] == [old + 1, old + 2]
+    assert stored_schema(postgres_url) == len(ALL)
+    assert run("ledger", "check").exit_code == 0
+    assert "Nothing to do" in run("ledger", "migrate").stdout
+
+
+def test_migrate_changes_nothing_while_a_server_of_the_earlier_release_runs(
+    old: int, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.ledger.postgres.transactions.LOCK_WAIT_S", 0.1)
+    with closing(connected_alone(postgres_url)):
+        refused = run("ledger", "migrate", "--no-backup")
+    assert "LEDGER_LOCKED" in refused.stderr + str(getattr(refused.exception, "reason", ""))
+    assert stored_schema(postgres_url) == old
+
+
+def test_migrate_makes_no_ledger(old: int, postgres_url: str) -> None:
+    with connect(postgres_url) as connection:
+        connection.execute("DROP TABLE migrations")
+    refused = run("ledger", "migrate", "--no-backup")
+    assert "LEDGER_NOT_FOUND" in refused.stderr + str(getattr(refused.exception, "reason", ""))
+
+
+def test_a_look_at_the_audit_migrates_nothing(old: int, home: Path, postgres_url: str) -> None:
+    load_or_create_key(home / "state")
+    refused = run("audit", "verify")
+    assert "LEDGER_OLDER" in refused.stderr + str(getattr(refused.exception, "reason", ""))
+    assert stored_schema(postgres_url) == old
 
 
 def test_a_folder_that_is_named_has_an_embedded_ledger(home: Path) -> None:
