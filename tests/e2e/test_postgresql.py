@@ -62,10 +62,15 @@ def database() -> Iterator[Database]:
 
 def command(server: Server, database: Database, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command with the settings of the server."""
-    folders = {"VESTIBULE_DATA_DIR": str(server.home / "data"), "VESTIBULE_LEDGER__URL": database.url}
+    settings = {
+        "VESTIBULE_ADDRESS": server.address,
+        "VESTIBULE_DATA_DIR": str(server.home / "data"),
+        "VESTIBULE_LEDGER__URL": database.url,
+    }
     whole = [sys.executable, "-m", "server.cli", *arguments]
-    environment = {**server.environment, **folders}
-    return subprocess.run(whole, env=environment, check=False, capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        whole, env=server.environment | settings, check=False, capture_output=True, text=True, timeout=120
+    )
 
 
 async def visit(app: App) -> str:
