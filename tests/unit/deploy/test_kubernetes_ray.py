@@ -12,7 +12,7 @@ import yaml
 from ray.scripts.scripts import start
 
 from tests.unit.deploy.files import DEPLOY, RAY, SEVERAL, last_stage, rendered
-from tests.unit.deploy.test_kubernetes import RELEASE
+from tests.unit.deploy.test_kubernetes import RELEASES
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,8 @@ def test_all_but_the_cluster_are_those_that_kubernetes_knows(
     validate = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate has the schemas; not installed")
     pods = [{"apiVersion": "v1", "kind": "Pod", **group["template"]} for group in groups.values()]
     for manifest in [*(each for (kind, _), each in manifests.items() if kind != "RayCluster"), *pods]:
-        validate.validate(manifest, RELEASE, strict=True)
+        for release in RELEASES:
+            validate.validate(manifest, release, strict=True)
 
 
 def test_ray_takes_the_options_with_which_kuberay_starts_a_node(groups: dict[str, dict[str, Any]]) -> None:
