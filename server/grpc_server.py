@@ -164,7 +164,9 @@ class GrpcServer:
                 port = self._server.add_secure_port(self.address, self._credentials)
         except RuntimeError as exc:
             raise Unavailable(
-                "The address is in use.", reason=Reason.ADDRESS_IN_USE, hint="Set VESTIBULE_ADDRESS."
+                f"The address {self.address} is in use.",
+                reason=Reason.ADDRESS_IN_USE,
+                hint="Set VESTIBULE_ADDRESS.",
             ) from exc
         self.address = f"{self.address.rpartition(':')[0]}:{port}"
         await self._server.start()

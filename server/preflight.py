@@ -254,7 +254,7 @@ SETTINGS_CHECKS: Final[tuple[Callable[[Settings], object], ...]] = (
 def listen_addresses(settings: Settings) -> Iterator[ListenAddress]:
     """The addresses on which a server with these settings listens."""
     host, port = host_and_port(settings.address)
-    yield ListenAddress("gRPC", host.strip("[]"), port, "The address", "Set VESTIBULE_ADDRESS.")
+    yield ListenAddress("gRPC", host.strip("[]"), port, f"The address {settings.address}", "Set VESTIBULE_ADDRESS.")
     yield ListenAddress(
         "metrics",
         LOOPBACK,

@@ -11,6 +11,7 @@ from typing import Final
 from server.access.audit import KEY_FILE as AUDIT_KEY_FILE
 from server.access.audit import SUBJECTS_KEY_FILE, load_or_create_key, load_or_create_subjects_key
 from server.doctor.results import Finding, Situation, ok, problem, warning
+from server.ledger.copied import is_unused
 from server.settings import Settings
 from server.uploads.keys import KEY_FILE as SPOOL_KEY_FILE
 from server.uploads.keys import load_or_create_spool_keys
@@ -55,6 +56,8 @@ def _lost_keys(settings: Settings) -> Iterator[Finding]:
     if not settings.spool_key.get_secret_value():
         needed.append(SPOOL_KEY_FILE)
     lost = [name for name in needed if not (settings.keys_dir / name).exists()]
+    if lost == needed and is_unused(settings.ledger_path):
+        return  # a first start that ended early, such as for a port that is in use, made the ledger and no key
     if lost:
         found = f"There is a ledger, but {settings.keys_dir} lacks {', '.join(lost)}."
         hint = "Name the state folder that belongs to the ledger, or restore its keys from a backup before a start: "

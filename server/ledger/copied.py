@@ -108,6 +108,15 @@ def contents(cursor: Cursor) -> LedgerContents:
     )
 
 
+def is_unused(path: Path) -> bool:
+    """Whether a ledger is new: no server has worked with it. False also where that cannot be seen."""
+    try:
+        with opened_copy(path) as cursor:
+            return not count(cursor, "SELECT (SELECT count(*) FROM audit) + (SELECT count(*) FROM sessions)")
+    except VestibuleError:
+        return False
+
+
 _COLUMNS_OF_UPLOADS = "SELECT column_name FROM duckdb_columns() WHERE table_name = 'uploads'"
 
 

@@ -173,8 +173,8 @@ def test_a_folder_that_cannot_be_made_is_reported_in_one_line(
 @pytest.mark.parametrize(
     ("changes", "named", "variable"),
     [
-        ({"address": "127.0.0.1:{}"}, "The address", "VESTIBULE_ADDRESS"),
-        ({"address": "localhost:{}"}, "The address", "VESTIBULE_ADDRESS"),
+        ({"address": "127.0.0.1:{}"}, "The address 127.0.0.1:{}", "VESTIBULE_ADDRESS"),
+        ({"address": "localhost:{}"}, "The address localhost:{}", "VESTIBULE_ADDRESS"),
         ({"metrics_port": "{}"}, "The port {} of the metrics", "VESTIBULE_METRICS_PORT"),
         (
             {"ray": {"dashboard_port": "{}"}},

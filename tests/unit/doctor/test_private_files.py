@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,11 @@ from server.doctor.checks import NamedCheck
 from server.doctor.private_files import check_private_files
 from server.doctor.results import Situation
 from server.doctor.run import run_checks
+from server.ledger import sessions
 from server.uploads.keys import load_or_create_spool_keys
 from tests.unit.doctor.situations import lines, only, situation
+from tests.unit.ledger.makers import session
+from tests.unit.ledger.migrated import open_ledger
 
 
 @pytest.fixture
@@ -61,6 +65,17 @@ def test_a_ledger_whose_keys_are_lost_is_a_problem(started: Situation, name: str
     found = list(check_private_files(started))
     assert [(each.level, name in each.found) for each in found] == [("problem", True)]
     assert not (started.settings.state_dir / name).exists(), "a doctor makes no key"
+
+
+def test_a_ledger_that_no_server_has_worked_with_needs_no_keys_yet(tmp_path: Path) -> None:
+    looked_at = situation(tmp_path)
+    looked_at.settings.data_dir.mkdir()
+    with closing(open_ledger(looked_at.settings.ledger_path)):
+        pass  # as a first start whose port is in use
+    assert lines(check_private_files(looked_at)) == [("ok", "keys")]
+    with closing(open_ledger(looked_at.settings.ledger_path)) as ledger:
+        ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, session()))
+    assert [found.level for found in check_private_files(looked_at)] == ["problem"]
 
 
 @pytest.mark.parametrize(("name", "reason"), [("audit.key", "AUDIT_KEY_INVALID"), ("spool.key", "SPOOL_KEY_INVALID")])
