@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from server.funnel.drop_offs import DropOff
 from server.funnel.recommendations import Evidence, Recommendation, Roi
@@ -10,6 +10,9 @@ from server.funnel.report import FunnelReport
 from server.funnel.step_counts import Period
 from server.funnel.types import Interval
 from server.times import machine_time
+
+NO_VALUE: Final = {"value": None}
+"""Of a rate of no sessions; its bounds are 0 and 1."""
 
 
 def document(report: FunnelReport) -> dict[str, Any]:
@@ -42,7 +45,7 @@ def _drop_off(found: DropOff) -> dict[str, Any]:
         "dropped": count.dropped,
         "waiting": count.waiting,
         "under_way": count.under_way,
-        "drop_off_rate": interval(found.rate),
+        "drop_off_rate": {**interval(found.rate), **({} if count.counted else NO_VALUE)},
         "severity": found.severity.lower() or "too little data",
         "median_s": count.median_s,
         "category": found.categories[0] if found.categories else None,

@@ -187,7 +187,8 @@ class Wording:
         for count in (drop_off.count for drop_off in report.drop_offs):
             if count.step in report.unsure_steps and count.waiting > count.counted:
                 counts = {"waiting": self.number(count.waiting), "entered": self.number(count.entered)}
-                yield self.texts("unsure_waiting", stage=self.stage(count.to_stage), **counts)
+                name = "unsure_waiting" if count.counted else "unsure_all_wait"
+                yield self.texts(name, stage=self.stage(count.to_stage), **counts)
         if report.left_out:
             yield self.texts("left_out", features=", ".join(report.left_out))
 

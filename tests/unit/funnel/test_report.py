@@ -113,6 +113,16 @@ def test_a_step_at_which_most_wait_is_said_to_be_searched_among_the_others(waiti
     assert (said in caution) is told
 
 
+def test_a_step_at_which_all_wait_is_said_to_have_no_causes_yet() -> None:
+    counts = StepCount(1, 53, 0, 0)
+    found = FunnelOptimizer().analyze(FunnelData((counts, StepCount(2, 0, 0, 0), StepCount(3, 0, 0, 0)), NOW))
+    caution = SAY.caution(replace(found, unsure_steps=(1,)))
+    assert "No session before In progress counts yet: 53 of 53 wait." in caution
+    assert "the others" not in caution
+    rate = document(found)["drop_offs"][0]["drop_off_rate"]
+    assert rate == {"value": None, "low": 0.0, "high": 1.0}
+
+
 def test_a_change_is_said_with_its_evidence_and_as_a_correlation() -> None:
     assert SAY.first_change(with_evidence()) == (
         "Change first: Send less. Before In progress, 50 % of the 120 sessions where network = 3g <b> left, "
