@@ -13,11 +13,11 @@ def contradiction(record: ProposedRecord) -> str:
     """What to check before the record is approved: values of which the sources give different ones; or empty."""
     others = {field.name: [f.other_value for f in field.findings if f.other_value] for field in record.fields}
     told = [
-        f"{field.name.replace('_', ' ')} {', '.join([field.value, *others[field.name]])}"
+        f"{field.name.replace('_', ' ')} {' or '.join([field.value, *others[field.name]])}"
         for field in record.fields
         if others[field.name]
     ]
-    return f"The sources give different values: {'; '.join(told)}. Check them." if told else ""
+    return f"The sources differ: {'; '.join(told)}. Check which is right." if told else ""
 
 
 def as_dict(message: Message) -> dict[str, Any]:

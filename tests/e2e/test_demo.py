@@ -58,7 +58,7 @@ def test_the_demo_runs_proves_and_stops(tmp_path: Path, visit: str) -> None:
     ] == []
     check_table(proof, media)
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"register-redacted.jpg", "meter-redacted.jpg"}
-    assert re.search(r"The first answer came [\d.]+ s", done.stdout)
+    assert re.search(r"The first answer began [\d.]+ s", done.stdout)
     _, left = psutil.wait_procs([p for p in psutil.process_iter() if _has_in_environment(p, mark)], ENDED_S)
     assert left == []
 

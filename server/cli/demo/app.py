@@ -39,8 +39,8 @@ WAIT_FOR_UPLOADS_S = 60
 LABELS_TIMEOUT_S, LABELS_POLL_S = 20.0, 0.2
 
 DIFFERENT_READINGS = (
-    "That is all right here: the meter shows 04821,7. The record takes its whole cubic metres, and the speaker read "
-    "every digit out without the comma. In your app a person compares both readings before approving."
+    "Here both say the same: the meter shows 04821,7. The record takes the whole cubic metres, and the speaker read "
+    "out every digit, without the comma. In your app a person compares both readings before approving."
 )
 KINDS = {REGISTER: media.MEDIA_KIND_VISITOR_REGISTER, METER: media.MEDIA_KIND_METER}
 

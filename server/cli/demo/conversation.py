@@ -31,8 +31,10 @@ class Conversation:
         utterances: By their numbers.
         shown: Every text that the app received: partials, finals, replies and notices.
         replaced: How many entities of each type were replaced in the finals.
+        pace: How many times as fast as it is spoken the clip is sent.
         first_audio_s: On the reporter's clock, when the first audio was sent.
-        first_reply_s: Seconds from the first audio to the first piece of the first reply.
+        spoken_s: By the id of a turn, until when it was spoken, in seconds of the clip.
+        first_reply_s: Seconds from the end of what was said to the first piece of the first reply to it.
     """
 
     reporter: Reporter
@@ -41,7 +43,9 @@ class Conversation:
     shown: list[str] = field(default_factory=list)
     replaced: Counter[str] = field(default_factory=Counter)
     replies: dict[str, str] = field(default_factory=dict)
+    pace: float = 1.0
     first_audio_s: float = 0.0
+    spoken_s: dict[str, float] = field(default_factory=dict)
     first_reply_s: float | None = None
 
     @property
@@ -62,6 +66,7 @@ class Conversation:
         Raises:
             grpc.aio.AioRpcError: The server refused.
         """
+        self.pace = pace
         pcm = await asyncio.to_thread(decoded, str(clip))
         stub = ConversationServiceStub(channel)
         timeout_s = len(pcm) / BYTES_A_SECOND + TALK_EXTRA_S
@@ -96,10 +101,12 @@ class Conversation:
             self.utterances[final.utterance].final = final.text.value
             self.shown.append(final.text.value)
         self.replaced.update(final.text.entity_counts)
+        self.spoken_s[final.turn_id] = final.end.ToTimedelta().total_seconds()
 
     def _take_reply(self, piece: pb.ReplyPiece, *, verbose: bool) -> None:
         if self.first_reply_s is None:
-            self.first_reply_s = self.reporter.elapsed_s - self.first_audio_s
+            spoken_s = self.spoken_s.get(piece.turn_id, 0.0) / self.pace
+            self.first_reply_s = self.reporter.elapsed_s - self.first_audio_s - spoken_s
         self.replies[piece.turn_id] = self.replies.get(piece.turn_id, "") + piece.text
         self.shown.append(self.replies[piece.turn_id])
         if verbose:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -112,6 +113,16 @@ class Cleanup:
                     path.unlink(missing_ok=True)
         else:
             shutil.rmtree(home, ignore_errors=True)
+
+
+def stop_command(pids: Sequence[int], home: Path) -> str:
+    """The shell command that ends processes, waits for their ends and deletes the folder.
+
+    The server goes on writing while it ends. A process that has ended and that nobody buries (Z) is not waited for.
+    """
+    told, listed = " ".join(map(str, pids)), ",".join(map(str, pids))
+    waits = f"while ps -o stat= -p {listed} | grep -q '^[^Z]'; do sleep 1; done"
+    return f"kill {told}; {waits}; rm -r {shlex.quote(str(home))}"
 
 
 def exports(environment: Environment) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from server.cli.channel import open_aio_channel
-from server.cli.demo.environment import Cleanup, Environment, exports
+from server.cli.demo.environment import Cleanup, Environment, exports, stop_command
 from server.cli.demo.planted import METER, REGISTER, VISITS, data_folder, planted_media
 from server.cli.demo.processes import Child, free_ports, output_of, serving, wait_until
 from server.cli.demo.reporter import Reporter
@@ -166,7 +166,8 @@ def _visit(environment: Environment, reporter: Reporter, data: Path, output: Pat
             await app.visit()
             environment.record_id = app.record_id
             if app.first_reply_s is not None:
-                reporter.line(f"\nThe first answer came {app.first_reply_s:.1f} s after the person began to speak.")
+                after = f"{app.first_reply_s:.1f} s after the end of the first sentence"
+                reporter.line(f"\nThe first answer began {after}.")
             return Received(app.transcripts, app.utterances, app.shown, app.pictures)
 
     with translated(environment.address):
@@ -207,7 +208,6 @@ def _say_how_to_use_it(environment: Environment, reporter: Reporter) -> None:
     """Addresses and commands for the server that keeps running."""
     from server.cli.analyst import attach_statements
 
-    pids = " ".join(str(child.process.pid) for child in reversed(environment.children))
     reporter.line("\nThe server keeps running (--keep):")
     reporter.line(f"  gRPC server     {environment.address}")
     reporter.line(f"  web console     {environment.console}")
@@ -231,7 +231,7 @@ def _say_how_to_use_it(environment: Environment, reporter: Reporter) -> None:
     token = environment.quack_token.read_text(encoding="utf-8").strip()
     click.echo(attach_statements(environment.quack_port, token))
     reporter.line("Stop it with:")
-    click.echo(f"kill {pids} && rm -r {shlex.quote(str(environment.home))}")
+    click.echo(stop_command([child.process.pid for child in reversed(environment.children)], environment.home))
 
 
 @contextmanager

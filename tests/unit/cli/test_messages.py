@@ -31,4 +31,4 @@ def test_a_record_of_one_reading_needs_no_warning() -> None:
     assert contradiction(ProposedRecord(fields=fields)) == ""
     assert contradiction(ProposedRecord()) == ""
     fields[0].findings.add(kind=FindingKind.FINDING_KIND_CONTRADICTED, against=True, other_value="4831")
-    assert "meter reading 04821, 4831" in contradiction(ProposedRecord(fields=fields))
+    assert "meter reading 04821 or 4831" in contradiction(ProposedRecord(fields=fields))

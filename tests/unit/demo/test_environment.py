@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from server.cli.config import load_settings
-from server.cli.demo.environment import Cleanup, Environment, exports
-from server.cli.demo.processes import Child
+from server.cli.demo.environment import Cleanup, Environment, exports, stop_command
+from server.cli.demo.processes import Child, wait_until
 from server.cli.output import Failure
 
 
@@ -66,3 +67,27 @@ def test_the_printed_line_points_the_settings_at_the_run(
     assert settings.quack.port == environment.quack_port
     assert settings.state_dir == environment.state
     assert settings.ledger_path == environment.ledger
+
+
+WRITES_WHILE_IT_ENDS = """
+import pathlib, signal, sys, time
+def end(*_):
+    time.sleep(0.5)
+    (pathlib.Path(sys.argv[1]) / "last").mkdir(parents=True)
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+print("up", flush=True)
+signal.pause()
+"""
+
+
+def test_the_command_that_stops_a_kept_run_deletes_what_is_written_while_it_ends(tmp_path: Path) -> None:
+    home, log = tmp_path / "a demo", tmp_path / "log"
+    (home / "data").mkdir(parents=True)
+    server = Child.start("server", ["-c", WRITES_WHILE_IT_ENDS, str(home)], log)
+    try:
+        wait_until(lambda: "up" in log.read_text(), server, 20, "It was not up")
+        subprocess.run(["sh", "-c", stop_command([server.process.pid], home)], check=True, timeout=60)
+        assert not home.exists()
+    finally:
+        server.kill_with_descendants()

@@ -32,7 +32,7 @@ def test_a_run_that_stays_says_how_to_query_and_how_to_stop_it(
     copied = capsys.readouterr().out
     assert f"TOKEN '{TOKEN}'" in copied
     assert "ATTACH 'quack:localhost:1002' AS live;" in copied
-    assert f"kill {server.process.pid} " in copied
+    assert f"kill {server.process.pid}; " in copied
     assert "http://127.0.0.1:1003/#/serve" in out.getvalue()
     assert "http://127.0.0.1:1005/reviews/7f0d\n" in out.getvalue()
 
