@@ -118,7 +118,7 @@ def decide(
         if (subject, decided_by) in repeats:
             return row
         raise Conflict(f"Somebody else has {to.lower()} it before.", reason=Reason.RECOMMENDATION_DECIDED)
-    check_pending(row)
+    check_pending(cursor, row)
     update(
         cursor,
         "recommendations",
@@ -148,14 +148,17 @@ def check_shown(row: RecommendationRow, content_hash: str) -> None:
         )
 
 
-def check_pending(row: RecommendationRow) -> None:
+def check_pending(cursor: Cursor, row: RecommendationRow) -> None:
     """Refuse a decision about a record that does not wait for one.
 
     Raises:
-        Conflict: WRONG_STATE.
+        Conflict: WRONG_STATE; the hint names the record that took its place, if there is one.
     """
-    if row.state != RecommendationState.PENDING:
-        raise Conflict(f"The recommendation is {row.state}.", reason=Reason.WRONG_STATE)
+    if row.state == RecommendationState.PENDING:
+        return
+    newest = latest_of_session(cursor, row.session_id) if row.state == RecommendationState.SUPERSEDED else None
+    hint = f"{newest.id} took its place: `vestibule reviews show {newest.id}`." if newest else None
+    raise Conflict(f"The recommendation is {row.state}.", reason=Reason.WRONG_STATE, hint=hint)
 
 
 def _recommendation(row: Row) -> RecommendationRow:

@@ -106,7 +106,7 @@ class Reviews:
 
         def write(cursor: Cursor) -> Claim:
             row, session = _held_of_caller(cursor, recommendation_id, caller)
-            recommendations.check_pending(row)
+            recommendations.check_pending(cursor, row)
             self._rules.check(cursor, row, caller, now)
             before = check_claim(cursor, session.id, who, now)
             since = before.claim_time if before is not None and before.holder == who else now
@@ -159,7 +159,7 @@ class Reviews:
 
         def write(cursor: Cursor) -> Assignment | None:
             row, session = _held_of_caller(cursor, recommendation_id, caller)
-            recommendations.check_pending(row)
+            recommendations.check_pending(cursor, row)
             reviews.put_assignment(cursor, session.id, assignment)
             self._audit.append(cursor, entry)
             return assignment

@@ -146,7 +146,7 @@ class FieldReview:
         caller: Caller,
     ) -> RecommendationRow:
         now = self._clock()
-        recommendations.check_pending(before)
+        recommendations.check_pending(cursor, before)
         self._rules.check(cursor, before, caller, now)
         check_claim(cursor, before.session_id, who, now)
         session = ownership.session(cursor, before.session_id, caller)

@@ -112,6 +112,9 @@ def test_a_newer_recommendation_supersedes(cursor: Cursor) -> None:
     for row in (first, other, second):
         assert recommendations.insert_recommendation(cursor, row)
     assert recommendations.get(cursor, first.id).state == RecommendationState.SUPERSEDED
+    with pytest.raises(Conflict) as caught:
+        recommendations.check_pending(cursor, recommendations.get(cursor, first.id))
+    assert caught.value.hint == f"{second.id} took its place: `vestibule reviews show {second.id}`."
     assert recommendations.get(cursor, other.id) == other
     assert recommendations.latest_of_session(cursor, "s") == second
     assert recommendations.supersede_pending(cursor, "s") == 1
