@@ -58,7 +58,12 @@ def keys() -> None:
 @click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES), help="Can be repeated.")
 @click.option("--client", default="", metavar="NAME", help="App or site of the key; needed with the scope app.")
 @click.option("--client-checked", is_flag=True, help="The client's name is no person's, though it may look like one.")
-@click.option("--label", default="", metavar="WORD", help="A word by which you know the key; name no person in it.")
+@click.option(
+    "--label",
+    default="",
+    metavar="WORD",
+    help="A word by which you know the key, such as reviewer-1; name no person in it.",
+)
 @click.option("--expires", type=Period(), metavar="PERIOD", help="Such as 24h or 90d. Default: never.")
 @address_option
 @files_options
@@ -86,7 +91,11 @@ def create(
         made, key = store.create(client, tuple(dict.fromkeys(scopes)), label, expires, checked=client_checked)
     _show_new(made, key, as_json)
     if made.label != label:
-        click.echo(f"The label may name a person, so it is stored as `{made.label}`.", err=True)
+        click.echo(
+            f"The label may name a person, so it is stored as `{made.label}`. Note outside of Vestibule whose key "
+            f"{made.id} is, or revoke it and make one with a label such as reviewer-1.",
+            err=True,
+        )
 
 
 @keys.command("list")

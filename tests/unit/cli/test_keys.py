@@ -324,5 +324,5 @@ def test_a_label_that_names_a_person_is_told_to_be_replaced(
 ) -> None:
     monkeypatch.setenv("VESTIBULE_CACHE_DIR", str(weights_cache.parent))
     made = with_ledger.run("create", "--scope", "operator", "--label", "maria-lopez")
-    assert "The label may name a person, so it is stored as `redacted`." in made.stderr
+    assert "The label may name a person, so it is stored as `redacted`. Note outside of Vestibule whose" in made.stderr
     assert "label" not in with_ledger.run("create", "--scope", "operator", "--label", "kiosk").stderr
