@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import socket
 import subprocess
-import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Final
 
 from models.child_python import child_python, import_path
 from server.observability.log import get_logger
+from server.sandbox.empty_folder import EmptyFolder
 from server.sandbox.errors import decoder_unavailable
 from server.sandbox.fork_messages import KILL, MESSAGE_BYTES, READY, READY_UNFILTERED, START
 
@@ -74,7 +74,7 @@ class ForkServerProcess:
         self._numbers = itertools.count(1)
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
-        self._empty: tempfile.TemporaryDirectory[str] | None = None
+        self._empty: EmptyFolder | None = None
 
     @property
     def pid(self) -> int | None:
@@ -146,10 +146,10 @@ class ForkServerProcess:
 
     def _spawn(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._empty = tempfile.TemporaryDirectory(prefix="vestibule-empty-")
+        self._empty = EmptyFolder()
         with theirs:
             self._process = subprocess.Popen(
-                child_python("-m", "server.sandbox.fork_server", str(theirs.fileno()), self._empty.name),
+                child_python("-m", "server.sandbox.fork_server", str(theirs.fileno()), str(self._empty.path)),
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -196,7 +196,7 @@ class ForkServerProcess:
             process.kill()
             process.wait()
         if self._empty is not None:
-            self._empty.cleanup()
+            self._empty.delete()
             self._empty = None
 
 
