@@ -3,7 +3,7 @@
 Start: the quick checks, the ledger, the gRPC port (health says NOT_SERVING), the port of the metrics, the analysts'
 endpoint, the housekeeping, Ray and the workers, the weights that an operator chose for speech, the experiments, the
 alerts, the job runner. Then health says SERVING, the heavy part of the housekeeping and the web console start, and one
-line goes to standard output.
+line goes to the log.
 Stop, on SIGTERM or SIGINT: new calls are refused, streams end with a status, running jobs finish or are kept, then
 the parts stop in reverse order.
 
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from server.ledger.opened import Ledgers, opened
-from server.observability.log import configure, get_logger
+from server.observability.log import configure, get_logger, is_for_people
 from server.observability.metrics_endpoint import metrics_token, serve_metrics
 from server.observability.standard_error import say
 from server.preflight import check_ports, check_settings
@@ -98,9 +98,10 @@ async def _serve(settings: Settings, ledgers: Ledgers, end_reason: EndReason) ->
                 raise
             tls, after_s = settings.tls.enabled, round(time.monotonic() - began, 1)
             log.info("ready", address=address, tls=tls, console=console, dashboard=dashboard, after_s=after_s)
-            way = " with TLS" if tls else ""
-            say(f"Vestibule is ready on {address}{way}. Ray dashboard: {dashboard or 'off'}")
-            say(f"Web console: {console or 'off'}")
+            if is_for_people(settings.log_format):  # a collector of JSON lines would stumble over a sentence
+                way = " with TLS" if tls else ""
+                say(f"Vestibule is ready on {address}{way}. Ray dashboard: {dashboard or 'off'}")
+                say(f"Web console: {console or 'off'}")
             await ending
         else:
             starting.cancel()

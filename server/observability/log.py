@@ -68,11 +68,16 @@ def configure_for_command() -> None:
     _log_to_standard_error("warning", "auto")
 
 
+def is_for_people(style: str) -> bool:
+    """Whether a log of this style is read by people, and not by programs."""
+    return style == "console" or (style == "auto" and sys.stderr.isatty())
+
+
 def _log_to_standard_error(level: str, style: str) -> None:
     terminal = sys.stderr.isatty()
     renderer: Any = structlog.processors.JSONRenderer()
     stamp = "iso"
-    if style == "console" or (style == "auto" and terminal):
+    if is_for_people(style):
         renderer = structlog.dev.ConsoleRenderer(colors=terminal)
         stamp = "%Y-%m-%d %H:%M:%SZ"
     structlog.configure(

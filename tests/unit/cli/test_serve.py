@@ -397,6 +397,26 @@ def test_a_start_says_at_once_that_it_takes_a_while(
     assert (line["event"], line["ready_in_about_s"]) == ("starting", 60)
 
 
+@pytest.mark.parametrize(("style", "said"), [("json", ""), ("console", "Vestibule is ready on 127.0.0.1:1. ")])
+def test_a_log_for_programs_has_no_sentence_beside_it(
+    style: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def starts(settings: Settings, ledgers: object, stack: object) -> tuple[str, str, str]:
+        return "127.0.0.1:1", "", ""
+
+    def ends_at_once() -> asyncio.Event:
+        requested = asyncio.Event()
+        requested.set()
+        return requested
+
+    monkeypatch.setattr(server.app, "_start", starts)
+    monkeypatch.setattr(server.app, "requested_by_signal", ends_at_once)
+    assert server.app.run(with_ledger(settings_in(tmp_path, log_format=style))) == 0
+    out = capfd.readouterr().out
+    assert out.startswith(said)
+    assert bool(out) is bool(said)
+
+
 def test_an_unknown_breaker_is_refused_with_the_known_names() -> None:
     nothing = cast(Any, None)
     breakers = Breakers(nothing, Metrics(), utc_now)
