@@ -64,7 +64,7 @@ def sentence(state: ClusterState) -> str:
     restarts = f"Restarted {state.restarts} time(s)." if state.restarts else ""
     match state.phase:
         case ClusterPhase.UP:
-            return restarts
+            return " ".join(part for part in ("It runs.", restarts) if part)
         case ClusterPhase.STARTING:
             return "It is starting."
         case ClusterPhase.STOPPED:

@@ -23,10 +23,10 @@ class Cluster:
 
 def test_the_status_says_what_happened_and_what_is_done() -> None:
     assert sentence(ClusterState(ClusterPhase.STARTING)) == "It is starting."
-    assert sentence(UP) == ""
+    assert sentence(UP) == "It runs."
     assert sentence(TRYING) == "Lost 4 s ago (CLUSTER_LOST), restarting. A process of Ray ended: raylet. Attempt 1."
     assert sentence(FAILED) == ("Lost 14 s ago (CLUSTER_UNAVAILABLE), restarting. Nobody listens. Next attempt in 8 s.")
-    assert sentence(BACK) == "Restarted 1 time(s)."
+    assert sentence(BACK) == "It runs. Restarted 1 time(s)."
 
 
 def test_metrics_count_losses_and_restarts_once() -> None:
