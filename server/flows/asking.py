@@ -14,6 +14,7 @@ from models.redaction.lexicons.loader import words
 from models.redaction.types import RedactionContext
 from server.flows.code_format import asks_for_letter
 from server.flows.definition import FlowDefinition
+from server.flows.extraction import unit_in
 from server.flows.fields import (
     ASKED_BY_NAME,
     ChoiceField,
@@ -21,6 +22,7 @@ from server.flows.fields import (
     DateField,
     FieldDefinition,
     NumberField,
+    Option,
     PersonalField,
     TimeField,
 )
@@ -49,8 +51,7 @@ def answer_hints(field: FieldDefinition | None, flow: FlowDefinition, language: 
             correct what was said before, so the names of all numbers count, and whether the field before is a number.
         language: ISO 639-1 code; its phrases are taken, and those of all languages where it has none.
     """
-    numbers = [each for each in flow.fields.values() if isinstance(each, NumberField)]
-    named = _stripped(name for each in numbers for name in _names_of(each, language))
+    named = _stripped(name for each in flow.fields.values() for name in _names_of(each, language))
     function_words = words(language[:2].lower(), "function_words")
     # Not "A" for ampere and "mi" for miles: they stand before any number.
     names = frozenset(name for name in named if len(name) > 1 and name.casefold() not in function_words)
@@ -71,8 +72,20 @@ def _stripped(phrases: Iterable[str]) -> frozenset[str]:
     return frozenset(filter(None, map(str.strip, phrases)))
 
 
-def _names_of(field: NumberField, language: str) -> Iterable[str]:
-    return field.label_in(language), field.unit, *words_in(field.unit_words, language)
+def _names_of(field: FieldDefinition, language: str) -> Iterable[str]:
+    """The label and the units of a number, and the options of a choice that are the units of a meter."""
+    if isinstance(field, NumberField):
+        yield from (field.label_in(language), field.unit, *words_in(field.unit_words, language))
+    elif isinstance(field, ChoiceField):
+        for option in field.options:
+            called = _called(option, language)
+            yield from called if any(map(unit_in, called)) else ()
+
+
+def _called(option: Option, language: str) -> list[str]:
+    """What people call an option. Its value is a machine word and counts only as the unit of a meter, such as m3."""
+    unit = [option.value] * bool(unit_in(option.value))
+    return [*unit, option.label_in(language), *words_in(option.words, language)]
 
 
 def flow_words(flow: FlowDefinition) -> FlowWords:
@@ -117,5 +130,5 @@ def _phrases_of(field: FieldDefinition, language: str) -> Iterable[str]:
         texts += _names_of(field, language)
     if isinstance(field, ChoiceField):
         for option in field.options:
-            texts += [option.label_in(language), *words_in(option.words, language)]
+            texts += _called(option, language)
     return texts

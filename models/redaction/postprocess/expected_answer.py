@@ -164,14 +164,17 @@ def is_number_of_flow(entity: Entity, view: TextView, context: RedactionContext,
         context: Has the labels and units.
         found: Everything that was found in the text.
     """
-    value = view.text[entity.start : entity.end]
     guessed = entity.type != "NAME" and entity.recognizer.startswith((CLASSIFIER, SLOT, "number"))
-    if not guessed or not _NUMBER.fullmatch(value) or len(digits_of(value)) > LONGEST_NUMBER_DIGITS:
+    number = _NUMBER.match(view.text, entity.start, entity.end)
+    if not guessed or number is None or len(digits_of(number.group())) > LONGEST_NUMBER_DIGITS:
+        return False
+    unit = view.text[number.end() : entity.end]
+    if unit and not (context.number_names and _phrases(context.number_names).fullmatch(unit)):
         return False
     if introduced_as(view, entity.start) == "personal" or _is_of_place(entity, view, found):
         return False
     corrects = context.after_number and _is_correction(entity, view.lower, context.language)
-    return corrects or _is_named(entity, view.text, context.number_names)
+    return corrects or unit != "" or _is_named(entity, view.text, context.number_names)
 
 
 def _is_of_place(entity: Entity, view: TextView, found: Sequence[Entity]) -> bool:

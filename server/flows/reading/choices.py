@@ -27,6 +27,7 @@ from server.flows.reading.modifiers import (
     joins,
     meant,
 )
+from server.flows.reading.units import spellings
 from server.flows.reading.words import (
     AFTER_ALL,
     COURTESY,
@@ -248,9 +249,9 @@ class _Changes:
 
 
 def option_phrases(option: Option, language: str) -> Iterator[tuple[str, bool]]:
-    """What an option is called, folded, each with whether it is its value or its label."""
-    yield folded(option.value), True
-    if option.label is not None:
-        yield folded(text_in(option.label, language)), True
-    for word in words_in(option.words, language):
-        yield folded(word), False
+    """What an option is called, folded, each with whether it is its value or its label. A unit has both spellings."""
+    called = [option.value, *([] if option.label is None else [text_in(option.label, language)])]
+    named = dict.fromkeys(each for name in called for each in spellings(folded(name)))
+    yield from ((phrase, True) for phrase in named)
+    words = dict.fromkeys(each for word in words_in(option.words, language) for each in spellings(folded(word)))
+    yield from ((phrase, False) for phrase in words if phrase not in named)

@@ -26,7 +26,7 @@ from server.flows.reading.modifiers import (
     joins,
 )
 from server.flows.reading.spoken_marks import is_beside_point, with_spoken_marks
-from server.flows.reading.units import apart, is_foreign, is_money, scaled
+from server.flows.reading.units import apart, is_foreign, is_money, scaled, spellings
 from server.flows.reading.words import CORRECTION, NOW, PLAIN_NO, STATES, phrases
 from server.flows.reading.written_numbers import SPACES, SPOKEN_POINT, written_value
 from server.flows.texts import words_in
@@ -235,7 +235,7 @@ def _is_marked(between: str, after: str, code: str, *, first: bool) -> bool:
 
 def units_of(field: NumberField, material: AnswerText) -> list[str]:
     """The unit of a field, and the words for it."""
-    words = words_in(field.unit_words, material.language)
+    words = [each for word in words_in(field.unit_words, material.language) for each in spellings(word)]
     return [
         *words,
         *(word[:-1] for word in words if len(word) > 3 and word.endswith("s")),

@@ -52,6 +52,15 @@ _JOINED: Final = re.compile(
 )
 
 
+_BRITISH: Final = re.compile(r"(?<=met|lit)re(?=s?\b)")
+_AMERICAN: Final = re.compile(r"(?<=met|lit)er(?=s?\b)")
+
+
+def spellings(phrase: str) -> tuple[str, ...]:
+    """A folded phrase as it is, and in the other English spelling of a unit: "cubic metres", "cubic meters"."""
+    return tuple(dict.fromkeys((phrase, _BRITISH.sub("er", phrase), _AMERICAN.sub("re", phrase))))
+
+
 def is_money(units: Sequence[str]) -> bool:
     """Whether the units of a field are those of money."""
     return not _MONEY.isdisjoint(map(folded, units))
