@@ -8,14 +8,15 @@ from collections.abc import Iterator, Sequence
 from models.redaction.commands import any_of, folded, says, says_only
 from models.text import RedactedText
 from server.flows.definition import Step
-from server.flows.extraction import names_meter, visitor_count
+from server.flows.extraction import visitor_count
 from server.flows.fields import ChoiceField, NumberField, PersonalField, PhotoField, TextField, YesNoField
 from server.flows.personal_values import corrected, owners
 from server.flows.progress import NO_VALUE, Answer, AnswerStatus, FieldProgress, FieldState, Progress
 from server.flows.reading.answer_text import AnswerText
 from server.flows.reading.choices import chooses_no
 from server.flows.reading.reader import Request, read_answer
-from server.flows.reading.restating import names, restated
+from server.flows.reading.restating import restated
+from server.flows.reading.whose_number import is_anothers
 from server.flows.reading.words import (
     PHOTOGRAPH,
     SAID,
@@ -30,7 +31,6 @@ from server.flows.reading.words import (
     phrases,
     starts_with_marker,
 )
-from server.flows.texts import text_in
 
 _FIRST_WORDS = 4
 """Words at the start of a text among which "no" or "sorry" announces a correction."""
@@ -63,12 +63,14 @@ def answers_in(progress: Progress, material: AnswerText, *, asked: bool, source_
             return [_row(current, AnswerStatus.REOPENED, material, source_id)]
     corrects = _corrects(material, current)
     again = restated(progress, material, current if asked else None)
-    found = [again] if again is not None else list(_corrections(progress, material, current)) if corrects else []
+    found = list(_corrections(progress, material, current)) if corrects and again is None else []
+    found = found if again is None else list(_beside(progress, again, material))
     corrects = corrects or (again is not None and starts_with_marker(material.text.value, material.code))
     if not found:
         found = list(_answers(progress, material, current if asked else None))
     rows = [_row(one, AnswerStatus.ANSWERED, material, source_id, value, corrects=corrects) for one, value in found]
-    told = current is not None and _tells_more(current, progress.find(progress.last), material)
+    changes = any(one.state is FieldState.ANSWERED for one, _ in found)
+    told = current is not None and (changes or _tells_more(current, progress.find(progress.last), material))
     if asked and current is not None and not told and _passed_over(current, rows, material):
         status = AnswerStatus.SKIPPED if rows or _is_passed(current, material) else AnswerStatus.REOPENED
         rows.append(_row(current, status, material, source_id))
@@ -120,10 +122,10 @@ def _answers(
 ) -> Iterator[tuple[FieldProgress, RedactedText]]:
     """Values of the field that was asked for, and of others that nobody has answered yet."""
     own = owners(progress, material, asked, step=progress.step)
+    every_other = [one for one in progress.fields if one is not asked]
     others = [
         one
-        for one in progress.fields
-        if one is not asked
+        for one in every_other
         if one.field.name in own or (one.state is not FieldState.ANSWERED and not isinstance(one.field, PersonalField))
     ]
     texts = {one.field.name: own[one.field.name].text if one.field.name in own else material for one in others}
@@ -138,37 +140,10 @@ def _answers(
         answer = None if mine is None else _asked(asked, mine.text, alone=True)
     else:
         answer = None if asked is None else _asked(asked, material, alone=not found)
-    if asked is not None and answer and not _is_anothers(progress, asked, answer, material):
+    if asked is not None and answer and not is_anothers(asked, every_other, answer, material):
         yield asked, answer
     yield from found
     yield from _restated(progress, material, asked)
-
-
-def _is_anothers(progress: Progress, asked: FieldProgress, answer: RedactedText, material: AnswerText) -> bool:
-    """Whether a text gives a number to another field, not to the one that was asked for: "the meter reads 4830".
-
-    In doubt it does, and the question is put again. A text that names the asked field gives the number to that one.
-    """
-    others = [one for one in progress.fields if one is not asked]
-    if (
-        not isinstance(asked.field, NumberField)
-        or read_answer(asked.field, asked.step, material, Request())
-        or names(asked.field, [one.field for one in others], material)
-    ):
-        return False
-    own = f"{asked.field.label_in(material.language)} {text_in(asked.field.ask, material.language)}"
-    return any(
-        (one.field.rule == "meter" and names_meter(material.plain) and not names_meter(own))
-        or _is_named_with(one, answer, material)
-        for one in others
-        if isinstance(one.field, NumberField)
-    )
-
-
-def _is_named_with(one: FieldProgress, number: RedactedText, material: AnswerText) -> bool:
-    """Whether a text has the whole label of a field beside the number."""
-    value = read_answer(one.field, one.step, material, Request(named=True))
-    return value is not None and one.field.equal(value.value, number.value)
 
 
 def _is_told_apart(progress: Progress, one: FieldProgress, value: RedactedText) -> bool:
@@ -189,6 +164,18 @@ def _restated(
             value = read_answer(one.field, one.step, material, Request(named=True))
             if value is None and one.field.name == progress.last:
                 value = read_answer(one.field, one.step, material, Request(alone=True))
+            if value and _differs(one, value):
+                yield one, value
+
+
+def _beside(
+    progress: Progress, again: tuple[FieldProgress, RedactedText], material: AnswerText
+) -> Iterator[tuple[FieldProgress, RedactedText]]:
+    """A value that is stated again, with the unit that is stated with it."""
+    yield again
+    for one in progress.fields:
+        if one is not again[0] and one.step is again[0].step and isinstance(one.field, ChoiceField):
+            value = read_answer(one.field, one.step, material, Request())
             if value and _differs(one, value):
                 yield one, value
 

@@ -51,6 +51,7 @@ _METER = re.compile(
     r"\bmeter\b|\bmetre\b|\bcontador|\bmedidor|\bcompteur|zähler|मीटर|\bhidr[ôo]metro",
     re.IGNORECASE,
 )
+_DISPLAY = re.compile(r"\bdisplay\b|\banzeige\b|\bpantalla\b|\bafficheur\b|\bvisor\b|डिस्प्ले", re.IGNORECASE)
 _NOT_A_READING = re.compile(
     r"(?:\bno\.?|\bnr\.?|\bnum\w*|\bn[º°]|\bserial|\bserie|\bsérie|\bq\d?|\bdn|#|\btype|\btyp|\bclass)\s*[:.]?\s*$",
     re.IGNORECASE,
@@ -100,8 +101,8 @@ def meter_reading(text: str) -> ExtractedReading | None:
 
 
 def names_meter(text: str) -> bool:
-    """Whether a text has a word for a meter, or the unit of one."""
-    return _METER.search(text) is not None or _UNIT.search(text) is not None
+    """Whether a text has a word for a meter or its display, or the unit of one."""
+    return any(pattern.search(text) for pattern in (_METER, _DISPLAY, _UNIT))
 
 
 def _judged(text: str, number: re.Match[str]) -> ExtractedReading:

@@ -9,6 +9,7 @@ from typing import Final
 
 from models.redaction.commands import any_of, folded
 from models.text import RedactedText
+from server.flows.extraction import unit_in
 from server.flows.fields import (
     ChoiceField,
     DateField,
@@ -159,6 +160,8 @@ def _says_only(field: FieldDefinition, others: Iterable[FieldDefinition], materi
     Of a sentence that means yes or no, no shorter word is left either: "the injury is not bad".
     """
     rest, allowed = _without_value(field, material), _words_of(field, material) | _value_words(field, material)
+    if isinstance(field, NumberField) and field.rule == "meter":  # a choice has its unit
+        rest = any_of(filter(unit_in, _options(others, material))).sub(" ", rest)
     if strict := isinstance(field, YesNoField):
         allowed |= set(folded(f"{field.label_in(material.language)} {text_in(field.ask, material.language)}").split())
     words = (word for word in re.findall(r"\w+", rest) if not re.search(r"\d", word))

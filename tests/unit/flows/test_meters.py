@@ -88,7 +88,6 @@ def said_to_visitors(language: str, text: str) -> dict[str, tuple[FieldState, st
 @pytest.mark.parametrize(
     ("language", "text"),
     [
-        ("en", "The meter reads 4830 kWh."),
         ("en", "The meter at house 12 reads 4830"),
         ("en", "The meter reads 4821 cubic metres"),
         ("en", "Does the meter read 4830?"),
@@ -97,16 +96,31 @@ def said_to_visitors(language: str, text: str) -> dict[str, tuple[FieldState, st
         ("en", "The water meter has serial 99817"),
         ("de", "Der Zähler steht nun bei 4830 laut Anzeige"),
         ("pt", "O medidor está em 4830"),
-        ("de", "Der Zähler zeigt 4830 Kubikmeter."),
-        ("es", "El contador marca 4830 metros cúbicos."),
         ("fr", "Le compteur affiche 4830 mètres cubes."),
-        ("pt", "O medidor marca 4830 metros cúbicos."),
+        ("en", "the display reads 4830"),
+        ("de", "Die Anzeige steht auf 4830"),
     ],
 )
 def test_a_reading_is_no_number_of_visitors(language: str, text: str) -> None:
     fields = said_to_visitors(language, text)
     assert fields["visitor_count"] == (FieldState.MISSING, "")
     assert fields["meter_reading"] == (FieldState.ANSWERED, "04821")
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "unit"),
+    [
+        ("en", "The meter reads 4830", "m3"),
+        ("en", "The meter reads 4830 kWh.", "kWh"),
+        ("de", "Der Zähler zeigt 4830 Kubikmeter.", "m3"),
+        ("es", "El contador marca 4830 metros cúbicos.", "m3"),
+        ("pt", "O medidor marca 4830 metros cúbicos.", "m3"),
+    ],
+)
+def test_a_text_with_nothing_but_the_reading_and_its_unit_changes_them(language: str, text: str, unit: str) -> None:
+    fields = said_to_visitors(language, text)
+    assert fields["visitor_count"] == (FieldState.MISSING, "")
+    assert (fields["meter_reading"][1], fields["meter_unit"][1]) == ("4830", unit)
 
 
 @pytest.mark.parametrize(
