@@ -75,6 +75,7 @@ class FieldProgress:
         said: Newest value that the person gave.
         pictured: Newest value that a picture gave.
         value: Which of them counts; of a disputed one, what was said.
+        taken_back: Values that the person gave, and gave up when asked whether they or a picture are right.
         asked_again: Whether it was asked a second time because the first answer, a bare "no", was none.
         photographs: UUIDs of the uploads that belong to it, of a field that asks for photographs. Their number
             is its value.
@@ -89,6 +90,7 @@ class FieldProgress:
     source_id: str = ""
     said: RedactedText = NO_VALUE
     pictured: RedactedText = NO_VALUE
+    taken_back: tuple[str, ...] = ()
     asked_again: bool = False
     photographs: tuple[str, ...] = ()
     reopen_time: datetime | None = None
@@ -144,8 +146,11 @@ class FieldProgress:
         return replace(seen, state=FieldState.DISPUTED)
 
     def _said(self, answer: Answer) -> FieldProgress:
-        told = replace(self, said=answer.value)._answered(answer)
-        settled = answer.corrects or answer.way == "app" or self.state is FieldState.DISPUTED or not self.pictured
+        disputed = self.state is FieldState.DISPUTED
+        gives_up = disputed and not self.field.equal(self.said.value, answer.value.value)
+        taken_back = (*self.taken_back, *([self.said.value] if gives_up else []))
+        told = replace(self, said=answer.value, taken_back=taken_back)._answered(answer)
+        settled = answer.corrects or answer.way == "app" or disputed or not self.pictured
         if settled or self.field.equal(self.pictured.value, answer.value.value):
             return told
         return replace(told, state=FieldState.DISPUTED)

@@ -17,7 +17,7 @@ from server.flows.progress import FieldProgress
 from server.flows.texts import text_in
 from server.llm.finding_texts import finding_text
 from server.llm.record_rules import as_recorded, is_set_by_code
-from server.llm.support import Source, Support, admits, stated, support
+from server.llm.support import SPOKEN, Source, Support, admits, stated, support
 from server.llm.types import (
     PICTURE_LABELS,
     Confidence,
@@ -230,7 +230,8 @@ def _of_given(definition: FieldDefinition, field: RecordField, case: Case) -> It
 def _other_values(
     definition: FieldDefinition, field: RecordField, case: Case, among: Collection[str] | None = None
 ) -> Iterator[Finding]:
-    """The other value that the flow took, and those that sources give by themselves which do not have this one.
+    """The other value that the flow took, and those that sources give by themselves which do not have this one. What
+    the person said and took back when a picture differed does not count.
 
     Args:
         definition: Of the flow.
@@ -240,8 +241,13 @@ def _other_values(
     """
     sources = [source.without_instructions() for source in case.sources]
     having = {source.id for source in sources if support(definition, field.value, source) is Support.YES}
-    others = [(value, source.id) for value, source in stated(case.flow, definition, sources)]
     answer = _answer(field.name, case)
+    taken_back = () if answer is None else answer.taken_back
+    others = [
+        (value, source.id)
+        for value, source in stated(case.flow, definition, sources)
+        if source.kind not in SPOKEN or not any(definition.equal(value, each) for each in taken_back)
+    ]
     if answer is not None and not isinstance(definition, TextField):
         others.insert(0, (answer.value.value, answer.source_id))
     seen = [field.value]

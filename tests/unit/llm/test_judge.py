@@ -194,6 +194,31 @@ def test_a_later_statement_corrects_an_earlier_one() -> None:
     assert (kinds(new), new.confidence) == ([], SURE)
 
 
+@pytest.mark.parametrize(
+    ("settled_by", "value", "against"),
+    [
+        ("the reading is 4821", "4821", []),
+        ("the photograph is right", "04821", []),
+        ("It is 48217, as I said", "48217", ["04821"]),
+        ("It is 4831 now", "4831", ["04821"]),
+    ],
+)
+def test_what_a_person_took_back_when_asked_which_is_right_is_no_contradiction(
+    settled_by: str, value: str, against: list[str]
+) -> None:
+    """A person said 48217, a photograph shows 04821, and they were asked which is right."""
+    one = FieldProgress(SITE_VISIT.fields["meter_reading"], SITE_VISIT.step_of("meter_reading"))
+    told: list[tuple[str, AnswerWay, str]] = [("48217", "text", "a"), ("04821", "picture", "b"), (value, "text", "c")]
+    for number, way, source in told:
+        answer = Answer(one.step.name, "meter_reading", AnswerStatus.ANSWERED, redacted(number), way, source)
+        one = one.after(answer)
+    items = [said("It reads 48217 m3", "a"), said("04821 m3", "b", "meter"), said(settled_by, "c")]
+    record = RecordField("meter_reading", value, "c")
+    found = judge(SITE_VISIT, items, record, answered={"meter_reading": one})["meter_reading"]
+    assert [finding.value for finding in found.findings] == against
+    assert found.confidence is (UNSURE if against else SURE)
+
+
 def test_a_check_of_the_flow_fails_on_each_field_that_it_names() -> None:
     items = [said("The meter reads 4821 m3.")]
     reading = RecordField("meter_reading", "4821", "turn")
