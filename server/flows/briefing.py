@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.text import RedactedText
+from server.flows.extraction import TAG
 from server.flows.fields import TextField
 from server.flows.phrases import guide_phrases, has_phrases
 from server.flows.progress import NO_VALUE, FieldProgress, FieldState, Progress
@@ -20,15 +21,24 @@ class Briefing:
     Attributes:
         progress: How far the session is, with the turn.
         noted: Fields that the turn answered.
+        hidden: Whether the turn said nothing that redaction left, to a question for a text that is still open.
     """
 
     progress: Progress
     noted: tuple[FieldProgress, ...] = ()
+    hidden: bool = False
 
     @classmethod
-    def after(cls, progress: Progress, source_id: str) -> Briefing:
-        """The briefing for the reply to a turn."""
-        return cls(progress, tuple(newly_noted(progress, source_id)))
+    def after(cls, progress: Progress, source_id: str, text: RedactedText) -> Briefing:
+        """The briefing for the reply to a turn, with what it said."""
+        noted = tuple(newly_noted(progress, source_id))
+        asks_text = progress.current is not None and isinstance(progress.current.field, TextField)
+        return cls(progress, noted, hidden=asks_text and not noted and TAG.search(text.value) is not None)
+
+    @property
+    def partly_hidden(self) -> bool:
+        """Whether a part of a text that was noted is hidden."""
+        return any(isinstance(one.field, TextField) and TAG.search(one.value.value) for one in self.noted)
 
     @property
     def only_questions(self) -> bool:
@@ -51,6 +61,7 @@ class Briefing:
         words = guide_phrases(language)
         labels = labels_of([*self.noted], language)
         first = words.noted.format(what=words.listed(labels)) if labels else words.fine
+        first = words.hidden if self.hidden else f"{first} {words.partly_hidden}" if self.partly_hidden else first
         if (current := self.progress.current) is None:
             return f"{first} ", words.finished
         asked = question(current, language).value
@@ -58,6 +69,7 @@ class Briefing:
             return (asked,)
         if not labels and earlier and asked in earlier[-1]:
             reminder = words.still.format(what=current.field.label_in(language))
+            reminder = f"{words.hidden} {reminder}" if self.hidden else reminder
             if current.field.example is None:
                 return (reminder,)
             return f"{reminder} ", words.example.format(example=text_in(current.field.example, language))
@@ -82,9 +94,13 @@ class Briefing:
         if noted:
             told = [(one.field, NO_VALUE if isinstance(one.field, TextField) else one.value) for one in noted]
             parts += [literal("Noted so far:"), listed_values(told, language)]
+        if self.partly_hidden:
+            parts.append(literal("A part of the last answer was hidden as personal data: say so."))
         if self.progress.current is None:
             parts.append(literal("Nothing is missing: say so, and that the person can now check the record."))
         else:
+            if self.hidden:
+                parts.append(literal("The last answer was hidden as personal data: say so, and ask for other words."))
             parts.append(literal(f"Still missing: {'; '.join(labels_of(missing, language))}."))
             parts += [
                 literal("Ask now for this one thing and nothing else:"),

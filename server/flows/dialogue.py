@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from models.redaction.commands import any_of, folded, says, says_only
 from models.text import RedactedText
@@ -222,8 +223,9 @@ def _corrections(
         if isinstance(last.field, TextField) and not _rewords(material, current, last):
             return
         value = read_answer(last.field, last.step, material, Request(asked=True, corrects=True))
-        if value and isinstance(last.field, TextField):
-            value = material.text.quoted(after_marker(material.text.value, material.code)) or value
+        rest = material.text.quoted(after_marker(material.text.value, material.code))
+        if value and rest and isinstance(last.field, TextField):
+            value = read_answer(last.field, last.step, replace(material, text=rest), Request(asked=True)) or value
         if value and _differs(last, value):
             yield last, value
 

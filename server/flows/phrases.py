@@ -23,6 +23,8 @@ class GuidePhrases:
         conjunction: Joins the last two labels.
         given: Stands for a personal value that was given.
         yes: Yes, and no.
+        hidden: Says that nothing is left of the answer after redaction, and asks for other words.
+        partly_hidden: Says that a part of what was noted is hidden.
         so_far: How many of the photographs that are needed have come: ``{count}`` and ``{least}``.
     """
 
@@ -37,6 +39,8 @@ class GuidePhrases:
     given: str
     yes: str
     no: str
+    hidden: str
+    partly_hidden: str
     so_far: str
 
     def listed(self, labels: list[str]) -> str:
@@ -57,6 +61,8 @@ GUIDE_PHRASES: Final = {
         given="given",
         yes="yes",
         no="no",
+        hidden="Your answer was hidden as personal data, so I cannot use it. Please say it in other words.",
+        partly_hidden="A part of it was hidden as personal data.",
         so_far="{count} of {least}",
     ),
     "de": GuidePhrases(
@@ -71,6 +77,9 @@ GUIDE_PHRASES: Final = {
         given="angegeben",
         yes="ja",
         no="nein",
+        hidden="Ihre Antwort wurde als persönliche Angabe geschwärzt, ich kann sie nicht verwenden. "
+        "Bitte sagen Sie es mit anderen Worten.",
+        partly_hidden="Ein Teil davon wurde als persönliche Angabe geschwärzt.",
         so_far="{count} von {least}",
     ),
     "es": GuidePhrases(
@@ -85,6 +94,9 @@ GUIDE_PHRASES: Final = {
         given="indicado",
         yes="sí",
         no="no",
+        hidden="Su respuesta se ocultó como dato personal, así que no puedo usarla. "
+        "Por favor, dígalo con otras palabras.",
+        partly_hidden="Una parte se ocultó como dato personal.",
         so_far="{count} de {least}",
     ),
     "fr": GuidePhrases(
@@ -99,6 +111,9 @@ GUIDE_PHRASES: Final = {
         given="donné",
         yes="oui",
         no="non",
+        hidden="Votre réponse a été masquée comme donnée personnelle, je ne peux pas l'utiliser. "
+        "Veuillez le dire autrement.",
+        partly_hidden="Une partie a été masquée comme donnée personnelle.",
         so_far="{count} sur {least}",
     ),
     "hi": GuidePhrases(
@@ -113,6 +128,8 @@ GUIDE_PHRASES: Final = {
         given="दिया गया",
         yes="हाँ",
         no="नहीं",
+        hidden="आपका उत्तर निजी जानकारी मानकर छिपा दिया गया, इसलिए मैं उसका उपयोग नहीं कर सकता। कृपया दूसरे शब्दों में कहें।",
+        partly_hidden="इसका एक हिस्सा निजी जानकारी मानकर छिपा दिया गया।",
         so_far="{least} में से {count}",
     ),
     "pt": GuidePhrases(
@@ -127,6 +144,8 @@ GUIDE_PHRASES: Final = {
         given="informado",
         yes="sim",
         no="não",
+        hidden="Sua resposta foi ocultada como dado pessoal e não posso usá-la. Por favor, diga com outras palavras.",
+        partly_hidden="Uma parte foi ocultada como dado pessoal.",
         so_far="{count} de {least}",
     ),
 }

@@ -146,7 +146,7 @@ class WriteReply(Handler):
             turn,
             history_of(rows[:place]),
             session,
-            Briefing.after(self._guide.progress(cursor, session), turn_id),
+            Briefing.after(self._guide.progress(cursor, session), turn_id, turn.text),
             turn.language or sessions.language_of(cursor, session) or "en",
             newest=place == len(rows) - 1,
         )

@@ -77,6 +77,21 @@ _TEXTS: Final[dict[str, dict[FindingKind, str]]] = {
 }
 
 
+_PARTLY_HIDDEN: Final = {
+    "en": "A part of this value was hidden as personal data.",
+    "de": "Ein Teil dieses Werts wurde als persönliche Angabe geschwärzt.",
+    "es": "Una parte de este valor se ocultó como dato personal.",
+    "fr": "Une partie de cette valeur a été masquée comme donnée personnelle.",
+    "hi": "इस मान का एक हिस्सा निजी जानकारी मानकर छिपा दिया गया।",
+    "pt": "Uma parte deste valor foi ocultada como dado pessoal.",
+}
+
+
+def partly_hidden_text(language: str) -> str:
+    """The sentence of a finding that redaction hid a part of what a person said; in English for a language without."""
+    return _PARTLY_HIDDEN.get(base_language(language), _PARTLY_HIDDEN["en"])
+
+
 def finding_text(kind: FindingKind, language: str, problem: str = "") -> str:
     """The sentence of a finding; in English for a language without one.
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from server.flows.definition import FlowDefinition
+from server.flows.extraction import TAG
 from server.flows.fields import FieldDefinition, PersonalField, PhotoField, TextField
 from server.flows.progress import FieldProgress
 from server.flows.texts import text_in
-from server.llm.finding_texts import finding_text
+from server.llm.finding_texts import finding_text, partly_hidden_text
 from server.llm.record_rules import as_recorded, is_set_by_code
 from server.llm.support import SPOKEN, Source, Support, admits, stated, support
 from server.llm.types import (
@@ -105,7 +106,7 @@ def _judged(field: RecordField, case: Case, broken: Sequence[Finding]) -> Record
     if definition is None:
         findings = [*broken, *_of_checker(field, None, Support.UNKNOWN, case)]
         return replace(field, confidence=_confidence(None, Support.UNKNOWN, findings, case), findings=tuple(findings))
-    findings = [*_of_rules(definition, field, case), *broken]
+    findings = [*_of_rules(definition, field, case), *_of_redaction(definition, field, case), *broken]
     answer = case.answered.get(field.name)
     by_code = is_set_by_code(definition)
     if by_code or (answer is not None and answer.way == "app" and definition.equal(answer.value.value, field.value)):
@@ -181,6 +182,11 @@ def _is_doubted(findings: Sequence[Finding]) -> bool:
 def _of_rules(definition: FieldDefinition, field: RecordField, case: Case) -> Iterator[Finding]:
     if problem := definition.problem(field.value):
         yield _error(FindingKind.RULE, case, problem=problem)
+
+
+def _of_redaction(definition: FieldDefinition, field: RecordField, case: Case) -> Iterator[Finding]:
+    if isinstance(definition, TextField) and TAG.search(field.value):
+        yield Finding(FindingKind.REDACTED, Severity.ERROR, partly_hidden_text(case.told_in))
 
 
 def _broken_checks(record: OnboardingRecord, case: Case) -> dict[str, list[Finding]]:

@@ -92,7 +92,7 @@ class FindingKind(StrEnum):
     UNCHECKED = "unchecked"
     """The checker could not be asked."""
     REDACTED = "redacted"
-    """Redaction changed what a reviewer wrote."""
+    """Redaction hid a part of a free text, or changed what a reviewer wrote."""
     REVIEWED = "reviewed"
     """A reviewer gave the value for an earlier record of the session. It needs no source."""
 

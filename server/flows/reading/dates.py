@@ -54,6 +54,8 @@ _RELATIVE: Final = {
 """Words by the days that lie between. Hindi has the same words for days before and after today, so none of
 them is read."""
 
+TODAY: Final = {language: words[0] for language, words in _RELATIVE.items()}
+
 _NOT_TOMORROW: Final = {
     "de": re.compile(r"\b(guten|am|der|heute|gestern|jeden|diesen|diesem|ganzen|fruhen) morgen\b"),
     "es": re.compile(r"\b(por la|de la|la|una|cada) manana\b"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from models.kept_values import BETWEEN
@@ -31,6 +31,7 @@ from server.flows.reading.choices import read_choice, read_yes_no
 from server.flows.reading.codes import read_code
 from server.flows.reading.dates import read_date
 from server.flows.reading.numbers import read_lone_number, read_named_number, read_number
+from server.flows.reading.places import bare_place
 from server.flows.reading.times import read_time
 from server.flows.reading.words import agrees_only, greets
 
@@ -114,6 +115,8 @@ def _has_label(field: FieldDefinition, material: AnswerText) -> bool:
 def _text(field: TextField, material: AnswerText, *, asked: bool) -> RedactedText | None:
     if field.reader == "site_name" and (name := site_name(material.text.value)):
         return material.text.quoted(name)
+    if field.reader == "site_name":
+        material = replace(material, text=bare_place(material))
     if not asked or material.way == "picture" or not _says_something(material):
         return None
     return material.text if len(material.text.value) <= LONGEST_VALUE else None

@@ -155,7 +155,7 @@ def briefing_after(*said: RedactedText, language: str = "en") -> Briefing:
         material = AnswerText(text, "text", language, date(2026, 11, 28))
         progress = progress_of(flow, {}, rows)
         rows += answers_in(progress, material, asked=number > 0, source_id=str(number))
-    return Briefing.after(progress_of(flow, {}, rows), str(len(said) - 1))
+    return Briefing.after(progress_of(flow, {}, rows), str(len(said) - 1), said[-1])
 
 
 async def said_in_reply(*said: RedactedText, history: Sequence[Exchange] = (), language: str = "en") -> str:
@@ -236,7 +236,7 @@ steps:
 
 
 def first_reply(flow: FlowDefinition, language: str, history: Sequence[Exchange] = ()) -> str:
-    briefing = Briefing.after(progress_of(flow, {}, []), "0")
+    briefing = Briefing.after(progress_of(flow, {}, []), "0", RedactedText.literal("Hello"))
     return "".join(reply_sentences(list(history), language=language, briefing=briefing))
 
 

@@ -219,6 +219,18 @@ def test_what_a_person_took_back_when_asked_which_is_right_is_no_contradiction(
     assert found.confidence is (UNSURE if against else SURE)
 
 
+@pytest.mark.parametrize("by_model", [True, False])
+@pytest.mark.parametrize("way", ["text", "app"])
+def test_a_free_text_of_which_a_part_is_hidden_is_unsure(by_model: bool, way: AnswerWay) -> None:
+    text = "[REDACTED_ADDRESS] depot"
+    given = answered(SITE_VISIT, "site_name", text, way=way)
+    record = RecordField("site_name", text, "turn")
+    found = judge(SITE_VISIT, [said(text)], record, answered=given, by_model=by_model)["site_name"]
+    [finding] = found.findings
+    assert (found.confidence, finding.kind) == (UNSURE, FindingKind.REDACTED)
+    assert finding.message == "A part of this value was hidden as personal data."
+
+
 def test_a_check_of_the_flow_fails_on_each_field_that_it_names() -> None:
     items = [said("The meter reads 4821 m3.")]
     reading = RecordField("meter_reading", "4821", "turn")

@@ -132,7 +132,7 @@ class _FindingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FindingKi
     FINDING_KIND_UNCHECKED: _FindingKind.ValueType  # 8
     """The record could not be checked."""
     FINDING_KIND_REDACTED: _FindingKind.ValueType  # 9
-    """Redaction changed what a reviewer wrote; the value is what was stored."""
+    """Redaction hid a part of a free text, or changed what a reviewer wrote; the value is what was stored."""
     FINDING_KIND_REVIEWED: _FindingKind.ValueType  # 10
     """A reviewer gave the value for an earlier record of the session. It needs no source; only what came since may be against
     it.
@@ -160,7 +160,7 @@ FINDING_KIND_NOT_CONFIRMED: FindingKind.ValueType  # 7
 FINDING_KIND_UNCHECKED: FindingKind.ValueType  # 8
 """The record could not be checked."""
 FINDING_KIND_REDACTED: FindingKind.ValueType  # 9
-"""Redaction changed what a reviewer wrote; the value is what was stored."""
+"""Redaction hid a part of a free text, or changed what a reviewer wrote; the value is what was stored."""
 FINDING_KIND_REVIEWED: FindingKind.ValueType  # 10
 """A reviewer gave the value for an earlier record of the session. It needs no source; only what came since may be against
 it.
