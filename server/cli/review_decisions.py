@@ -10,7 +10,7 @@ from uuid import UUID
 import click
 
 from server.cli.messages import as_dict
-from server.cli.output import show_json, time_text
+from server.cli.output import Failure, show_json, time_text
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 from server.cli.review_text import show_review
 
@@ -144,19 +144,35 @@ def reject_field(recommendation_id: UUID, fields: tuple[str, ...], reason: str, 
 @click.command()
 @record_argument
 @needed_hash_option
+@click.option("--incomplete", is_flag=True, help="Approve it also if required fields are missing.")
 @address_option
 @as_json_option
-def approve(recommendation_id: UUID, content_hash: bytes, address: str | None, as_json: bool) -> None:
-    """Approve the record that you saw. It completes the session, unless others have to approve it, too."""
-    from vestibule.v1.recommendation_pb2 import RECOMMENDATION_STATE_PENDING, ApproveRecommendationRequest
+def approve(recommendation_id: UUID, content_hash: bytes, incomplete: bool, address: str | None, as_json: bool) -> None:
+    """Approve the record that you saw. It completes the session, unless others have to approve it, too.
+
+    A record that lacks required fields is approved only with --incomplete.
+    """
+    from vestibule.v1 import recommendation_pb2 as pb
     from vestibule.v1.recommendation_pb2_grpc import RecommendationServiceStub
 
-    request = ApproveRecommendationRequest(recommendation_id=str(recommendation_id), content_hash=content_hash)
+    request = pb.ApproveRecommendationRequest(recommendation_id=str(recommendation_id), content_hash=content_hash)
     with connected(address) as channel:
-        reply = RecommendationServiceStub(channel).ApproveRecommendation(request, timeout=CALL_TIMEOUT_S)
+        stub = RecommendationServiceStub(channel)
+        get = pb.GetRecommendationRequest(recommendation_id=str(recommendation_id))
+        missing = stub.GetRecommendation(get, timeout=CALL_TIMEOUT_S).recommendation.record.missing
+        if missing and not incomplete:
+            raise Failure(
+                "Required fields are missing, so the record was not approved.",
+                details=missing,
+                hint="Fill them in with `vestibule reviews correct`, send the record back with `reject --revise`, or "
+                "approve it without them with --incomplete.",
+            )
+        if missing:
+            click.echo(f"Missing: {', '.join(missing)}.", err=True)
+        reply = stub.ApproveRecommendation(request, timeout=CALL_TIMEOUT_S)
     record = reply.recommendation
     text = "Approved."
-    if record.state == RECOMMENDATION_STATE_PENDING:
+    if record.state == pb.RECOMMENDATION_STATE_PENDING:
         so_far = f"{len(record.approvals)} of {record.approvals_needed}"
         text = f"Approved: {so_far} approvals. Each has to be of another credential."
     _tell(record, text, as_json)

@@ -46,6 +46,7 @@ async def show(visit: Visit) -> Response:
         record=found.record,
         words=words,
         hash=found.content_hash.hex(),
+        missing=[words.label(name) for name in found.record.missing],
         waits=found.state == recommendation_pb2.RECOMMENDATION_STATE_PENDING,
         state=_state(found, texts),
         newer=review.newer_recommendation_id,

@@ -96,6 +96,7 @@ class Answers(review_pb2_grpc.ReviewServiceServicer, recommendation_pb2_grpc.Rec
         self.asked: list[pb.ListReviewsRequest] = []
         self.decided: list[Any] = []
         self.state = recommendation.RECOMMENDATION_STATE_PENDING
+        self.missing: list[str] = []
 
     def ListReviews(self, request: pb.ListReviewsRequest, context: Any) -> pb.ListReviewsResponse:
         self.asked.append(request)
@@ -137,7 +138,12 @@ class Answers(review_pb2_grpc.ReviewServiceServicer, recommendation_pb2_grpc.Rec
     def _never(self, request: Any, context: Any) -> Any:
         raise AssertionError("no command calls it")
 
-    AssignReview = CommentReview = GetRecommendation = _never
+    AssignReview = CommentReview = _never
+
+    def GetRecommendation(self, request: Any, context: Any) -> recommendation.GetRecommendationResponse:
+        found = recommendation.Recommendation(id=RECORD)
+        found.record.missing.extend(self.missing)
+        return recommendation.GetRecommendationResponse(recommendation=found)
 
 
 @pytest.fixture
@@ -269,6 +275,18 @@ def test_a_record_is_approved_by_the_hash_in_either_form(answers: Answers) -> No
     assert json.loads(run("approve", RECORD, "--hash", HASH, "--json").stdout)["id"] == RECORD
     request = recommendation.ApproveRecommendationRequest(recommendation_id=RECORD, content_hash=bytes.fromhex(HASH))
     assert answers.decided == [request] * 5
+
+
+def test_a_record_without_required_fields_is_approved_only_on_demand(answers: Answers) -> None:
+    answers.missing = ["site_name", "contact_given"]
+    refused = CliRunner().invoke(cli, ["reviews", "approve", RECORD, "--hash", HASH])
+    assert (refused.exit_code, answers.decided) == (1, [])
+    for told in ("Required fields are missing", "  site_name\n  contact_given\n", "Hint: ", "--incomplete"):
+        assert told in refused.stderr
+    approved = run("approve", RECORD, "--hash", HASH, "--incomplete")
+    assert approved.stderr == "Missing: site_name, contact_given.\n"
+    assert approved.stdout.startswith("Approved: ")
+    assert len(answers.decided) == 1
 
 
 @pytest.mark.parametrize("revise", [False, True])

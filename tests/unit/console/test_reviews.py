@@ -126,6 +126,19 @@ async def test_the_inbox_has_what_waits_and_says_when_nothing_does(world: Review
         assert (await client.get("/")).headers["location"] == "/reviews"
 
 
+async def test_what_is_missing_stands_beside_the_button(world: ReviewWorld) -> None:
+    row = await world.proposed()
+    async with browser(world, Scope.REVIEWER) as client:
+        page = (await client.get(f"/reviews/{row.id}")).text
+        assert "Required fields are missing: phone or e-mail. If you approve now" in page
+        assert page.index("Required fields are missing") < page.index("/approve")
+        assert "Pflichtfelder fehlen: Telefon oder E-Mail" in (await client.get(f"/reviews/{row.id}?lang=de")).text
+    values = {"meter_reading": "4821", "site_name": "Pendlewick", "contact_given": "yes"}
+    whole = await world.proposed(*(RecordField(name, value) for name, value in values.items()))
+    async with browser(world, Scope.REVIEWER) as client:
+        assert "Required fields" not in (await client.get(f"/reviews/{whole.id}")).text
+
+
 async def test_the_inbox_is_for_reviewers(world: ReviewWorld) -> None:
     async with browser(world, Scope.ANALYST) as client:
         assert (await client.get("/reviews")).status_code == 403

@@ -66,7 +66,7 @@ async def test_only_redacted_texts_that_are_vouched_for_are_shown(harness: Harne
     assert SAID in unescape(page)
     assert REPLY in page
     assert UNSAFE not in page
-    assert "the redactor does not vouch for this text" in page
+    assert "something personal may be left in this text" in page
     for told in ("04821 kWh", "meter reading", "Still missing: visitors.", "A visit to read a meter."):
         assert told in page
 
