@@ -11,6 +11,7 @@ from typing import Final
 from models.redaction.commands import any_of, folded, says_only
 from models.redaction.itn.cardinals import numerals
 from models.redaction.itn.number_words import ARTICLES
+from server.flows.extraction import unit_in
 from server.flows.fields import ChoiceField, FieldDefinition, Option
 from server.flows.reading.answer_text import AnswerText
 from server.flows.reading.fractions import figures_in, part_words, scale_of
@@ -186,7 +187,9 @@ def _of_ends(field: ChoiceField, scale: dict[str, Fraction], language: str) -> s
 
 
 def _places(phrase: str, text: str) -> Iterator[tuple[int, int]]:
-    return (found.span() for found in re.finditer(rf"(?<!\w){re.escape(phrase)}{_ENDINGS}(?!\w)", text))
+    """Where a phrase stands in a text as words of their own; a unit also right after its number: "4830m3"."""
+    before = r"(?<![^\W\d])" if unit_in(phrase) else r"(?<!\w)"
+    return (found.span() for found in re.finditer(rf"{before}{re.escape(phrase)}{_ENDINGS}(?!\w)", text))
 
 
 def _of_the_rest(mentions: list[_Mention], scale: dict[str, Fraction]) -> Iterator[_Mention]:

@@ -24,6 +24,8 @@ SITE = FLOWS["site_visit"]
         ("en", "It shows 48217 cubic metres", "m3"),
         ("en", "4830 kilowatt hours", "kWh"),
         ("en", "4830 m³", "m3"),
+        ("en", "4830m3", "m3"),
+        ("en", "4830kWh", "kWh"),
         ("de", "Der Zähler zeigt 31704 Kubikmeter", "m3"),
         ("fr", "Le compteur indique 4821 mètres cubes", "m3"),
     ],
