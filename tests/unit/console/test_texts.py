@@ -77,6 +77,8 @@ CHOSEN = (
     "funnel_nobody",
     "causes_too_little",
     "causes_nothing",
+    "yes",
+    "no",
 )
 """Keys that are put together, and those that are chosen, in the code."""
 
