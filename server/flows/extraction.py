@@ -20,6 +20,9 @@ digits.
 
 CONTACT_TAGS = frozenset({"EMAIL", "PHONE"})
 NAME_TAGS = frozenset({"NAME"})
+_WORDS_TO_A_TAG = 2
+"""A text with no more other words to each tag may have lost what matters: "[REDACTED_ADDRESS] depot". A report that
+names somebody has not."""
 
 _NEAR_CHARACTERS = 60
 """Longest distance between a reading and the word that announces it: within a sentence, not across paragraphs."""
@@ -98,6 +101,12 @@ def meter_reading(text: str) -> ExtractedReading | None:
         if candidate.score > 0 and (best is None or candidate.score > best.score):
             best = candidate
     return best
+
+
+def loses_much(text: str) -> bool:
+    """Whether redaction hid so much of a short text that it may not say what it should."""
+    rest, tags = TAG.subn(" ", text)
+    return tags > 0 and len(rest.split()) <= _WORDS_TO_A_TAG * tags
 
 
 def names_meter(text: str) -> bool:

@@ -231,6 +231,13 @@ def test_a_free_text_of_which_a_part_is_hidden_is_unsure(by_model: bool, way: An
     assert finding.message == "A part of this value was hidden as personal data."
 
 
+def test_a_report_that_names_somebody_is_not_unsure_for_that() -> None:
+    text = "the barrier came down on the roof and [REDACTED_NAME] saw it"
+    given = answered(SITE_VISIT, "site_name", text)
+    found = judge(SITE_VISIT, [said(text)], RecordField("site_name", text, "turn"), answered=given)["site_name"]
+    assert not found.findings
+
+
 def test_a_check_of_the_flow_fails_on_each_field_that_it_names() -> None:
     items = [said("The meter reads 4821 m3.")]
     reading = RecordField("meter_reading", "4821", "turn")
