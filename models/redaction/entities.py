@@ -68,7 +68,7 @@ ENTITY_TYPES: Final = (
         "a local classifier, word lists, context",
         joining=Joining.NAME,
     ),
-    EntityType("AGE", "Ages over 89, in seven languages.", "a word for age"),
+    EntityType("AGE", "Ages over 89, in seven languages.", "a word for age or for turning it"),
     EntityType("HANDLE", "Handles of social media.", "shape, and a word that speaks of one"),
     EntityType(
         "DOB",
@@ -143,7 +143,12 @@ ENTITY_TYPES: Final = (
         is_number=True,
     ),
     EntityType(
-        "CC", "Numbers of payment cards, and when they expire.", "Luhn, context", end_may_show=True, is_number=True
+        "CC",
+        "Numbers of payment cards, and when they expire: beside a word for a card or its number, or where the text "
+        "begins with a word for expiring.",
+        "Luhn, context",
+        end_may_show=True,
+        is_number=True,
     ),
     EntityType("MAC", "Hardware addresses of network devices.", "shape", end_may_show=True),
     EntityType(

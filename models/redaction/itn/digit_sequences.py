@@ -146,10 +146,9 @@ class NumberReader:
         groups, at, end = _Groups(), first, first
         while at < high:
             token = self._words.tokens[at]
-            times = self._words.lexicon.repeats.get(token.text, 0)
-            if times and at + 1 < high and len(repeated := self._words.digits(self._words.tokens[at + 1])) == 1:
-                groups.repeat(repeated, times)
-                at += 2
+            if repeated := self._repeated(at, high):
+                groups.repeat(*repeated)
+                at += 3 if self._hyphenated(at + 1) else 2
                 end = at
             elif digits := self._words.digits(token):
                 if self._opens_a_time(at):
@@ -173,6 +172,14 @@ class NumberReader:
             else:
                 break
         return self._judged(groups, first, end)
+
+    def _repeated(self, at: int, high: int) -> tuple[str, int] | None:
+        """The digit of "double five" or "double-five", and how often it stands there."""
+        times = self._words.lexicon.repeats.get(self._words.tokens[at].text, 0)
+        number = at + 2 if self._hyphenated(at + 1) else at + 1
+        if not times or number >= high or len(digit := self._words.digits(self._words.tokens[number])) != 1:
+            return None
+        return digit, times
 
     def _opens_a_time(self, at: int) -> bool:
         """Whether a written time or date begins here: "10:15" after a number is no part of the number."""

@@ -30,6 +30,7 @@ class SlotBars:
 
     Attributes:
         sure: Of a word that is hidden whatever stands beside it.
+        said: The same of a number word of a typed text.
         worded: The same of a word of a name or an e-mail address, of which harmless ones are often told.
         dated: The same of a word of a birth date: "from the 3rd to the 6th of January" is none.
         beside: Of a word that is hidden because one in its run, or in a run close to it, is sure.
@@ -38,10 +39,12 @@ class SlotBars:
         likely: Of a word that waits until the tagger has seen all words that it can weigh beside it.
         final: Of a word that waits for the final text.
         named: Of a word because of which a name that the classifier is not sure of stays hidden.
+        first: The same of a name that begins the text: "Hope said she is in".
         cleared: Of a word because of which another value that a recognizer found stays hidden.
     """
 
     sure: float = 0.6
+    said: float = 0.6
     worded: float = 0.8
     dated: float = 0.98
     beside: float = 0.2
@@ -50,13 +53,16 @@ class SlotBars:
     likely: float = 0.1
     final: float = 0.15
     named: float = 0.15
+    first: float = 0.05
     cleared: float = 0.1
 
-    def of(self, kind: str) -> float:
-        """Of a word of this type that is hidden whatever stands beside it."""
-        if kind in _WORDED:
+    def of(self, word: SlotWord) -> float:
+        """From which probability on this word is hidden whatever stands beside it."""
+        if word.type in _WORDED:
             return self.worded
-        return self.dated if kind == "DOB" else self.sure
+        if word.type == "DOB":
+            return self.dated
+        return self.said if word.said else self.sure
 
 
 WORDS_BESIDE: Final = 2
@@ -79,7 +85,7 @@ class _Run:
     words: list[SlotWord]
 
     def is_sure(self, bars: SlotBars) -> bool:
-        return any(word.personal >= bars.of(word.type) for word in self.words)
+        return any(word.personal >= bars.of(word) for word in self.words)
 
     def is_close(self, other: _Run, within: int) -> bool:
         return self.start - within <= other.end and other.start <= self.end + within
@@ -162,4 +168,5 @@ def is_impersonal(entity: Entity, slots: Sequence[SlotWord], bars: SlotBars = DE
     words = words_in(slots, entity.start, entity.end)
     if not words or len(slots) < len(words) + WORDS_BESIDE:
         return False
-    return max(word.personal for word in words) < (bars.named if is_name else bars.cleared)
+    of_names = bars.named if entity.start else bars.first
+    return max(word.personal for word in words) < (of_names if is_name else bars.cleared)

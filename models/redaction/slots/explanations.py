@@ -124,8 +124,10 @@ def _is_alone(text: SpokenWords, run: Run) -> bool:
 
 
 def _is_year(text: SpokenWords, run: Run, slot: Announcement | None) -> bool:
-    """Whether the digits are a year: after other words than the announcement."""
+    """Whether the digits are a year: after other words than the announcement, and not said one by one."""
     if not _YEAR.fullmatch(run.digits) or run.characters > len(run.digits) or text.is_after_pause(run):
+        return False
+    if sum(text.word_at[run.first : run.last + 1]) == len(run.digits):
         return False
     if slot is None or not slot.told:
         return run.first > 0 and text.is_word(run.first - 1)

@@ -218,3 +218,17 @@ FEATURES: Final = _TEXT + len(_of_text("", (), False))
 CONFIDENCE_COLUMNS: Final = slice(_CONFIDENCE, _NAME)
 QUESTION_COLUMNS: Final = slice(_TEXT + len(LANGUAGES), _TEXT + len(LANGUAGES) + len(QUESTIONS))
 LANGUAGE_COLUMNS: Final = slice(_TEXT, _TEXT + len(LANGUAGES))
+TYPED_COLUMN: Final = FEATURES - 1
+
+_MEANINGS: Final = len(_shape(""))
+_NUMBERS: Final = slice(_MEANINGS, _MEANINGS + 4)
+"""Digits, longer numbers, scales and repeats, in words."""
+_LETTER, _SIGN = _shape("x").index(True), _MEANINGS + _meanings("slash", "en").index(True)
+
+
+def said_words(rows: Floats) -> npt.NDArray[np.bool_]:
+    """Which words are number words, or letters and signs in a text with number words, by their features."""
+    said: npt.NDArray[np.bool_] = rows[:, _NUMBERS].max(axis=1) > 0
+    if said.any():
+        said |= rows[:, [_LETTER, _SIGN]].max(axis=1) > 0
+    return said

@@ -1,11 +1,16 @@
-"""The slot tagger: the head together with what it reads."""
+"""The slot tagger: the head together with what it reads.
+
+It learned number words from speech and digits from typed texts. So it reads the number words of a typed text as speech.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Protocol
 
-from models.redaction.slots.features import Floats, Span, slot_features
+import numpy as np
+
+from models.redaction.slots.features import TYPED_COLUMN, Floats, Span, said_words, slot_features
 from models.redaction.slots.head import SlotHead
 from models.redaction.slots.types import SlotWord, TaggedText
 
@@ -45,15 +50,23 @@ class SlotTagger:
         """See ``SlotScorer``."""
         original = [tagged.view.original_span(*span) for span in spans]
         rows = slot_features(tagged.text, original, names, tagged.context)
-        probabilities = self._head.probabilities(projected, rows)
-        count = len(self._types)
-        personal = probabilities[:, :count]
+        personal = self._personal(projected, rows)
+        said = np.zeros(len(rows), dtype=bool)
+        if tagged.context.typed and (candidates := said_words(rows)).any():
+            rows[:, TYPED_COLUMN] = 0
+            spoken = self._personal(projected, rows)
+            said = candidates & (spoken.sum(axis=1) > personal.sum(axis=1))
+            personal[said] = spoken[said]
         best = personal.argmax(axis=1).tolist()
         whole = personal.sum(axis=1).tolist()
         return [
-            SlotWord(start, end, self._types[kind], mine)
-            for (start, end), kind, mine in zip(original, best, whole, strict=True)
+            SlotWord(start, end, self._types[kind], mine, as_said)
+            for (start, end), kind, mine, as_said in zip(original, best, whole, said.tolist(), strict=True)
         ]
+
+    def _personal(self, projected: Floats, rows: Floats) -> Floats:
+        """Probabilities of the entity types; shape (words, types)."""
+        return self._head.probabilities(projected, rows)[:, : len(self._types)]
 
 
 def load_slot_tagger() -> SlotTagger:

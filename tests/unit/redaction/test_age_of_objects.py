@@ -9,6 +9,10 @@ from tests.unit.redaction.helpers import found
 
 THINGS = [
     ("en", "the wheel turned ninety four degrees"),
+    ("en", "I turn ninety degrees to the left"),
+    ("en", "turn ninety four pages"),
+    ("en", "I'll be ninety five minutes late"),
+    ("en", "she will be ninety kilos lighter"),
     ("en", "the pressure turned ninety six"),
     ("en", "this old boiler is almost ninety three years old"),
     ("en", "we closed because the bridge is a hundred and two years old"),
@@ -24,6 +28,14 @@ PEOPLE = [
     ("en", "the school has a ninety four year old teacher", "ninety four"),
     ("en", "the boiler is cold and my aunt is ninety two years old", "ninety two"),
     ("en", "she turned ninety three two weeks ago", "ninety three"),
+    ("en", "I turn ninety six in autumn", "ninety six"),
+    ("en", "he will turn a hundred and one on Sunday", "a hundred and one"),
+    ("en", "I'll be ninety two next week", "ninety two"),
+    ("de", "ich werde vierundneunzig Jahre", "vierundneunzig"),
+    ("fr", "j'aurai quatre-vingt-quatorze ans en mars", "quatre-vingt-quatorze"),
+    ("es", "cumplo noventa y cuatro años en mayo", "noventa y cuatro"),
+    ("it", "compio novantaquattro anni a maggio", "novantaquattro"),
+    ("pt", "faço noventa e quatro anos em maio", "noventa e quatro"),
     ("en", "about a visit last week to somebody whom we saw there and who lives in that very small house is "
      "ninety seven years old", "ninety seven"),
     ("de", "die frau im haus ist zweiundneunzig jahre alt", "zweiundneunzig"),

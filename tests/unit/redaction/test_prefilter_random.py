@@ -69,7 +69,7 @@ PIECES: Final = {
 
 FURTHER: Final = (
     "14 Elm Street, Springfield, IL 62793",
-    "the alarm code is 9071", "alarm code: 9071",
+    "expires 09/27", "the alarm code is 9071", "alarm code: 9071",
     "calle mayor 5", "plot 12 sector 7", "i live at twelve elm street", "οδός Ερμού 15", "Mumbai - 400001",
     "née le 3 février 1974", "94 years old", "Petőfi utca 3", "14 Patel Nagar", "lange gasse 3", "Via Roma 10",
     "Straße des 17. Juni 135", "Marktplatz 12", "born in 1981", "it was two seven three one eight",

@@ -158,9 +158,15 @@ def test_a_word_for_a_thing_or_a_brand_clears_what_the_tagger_finds(
 
 @pytest.mark.parametrize(("score", "personal", "hidden"), [(0.8, 0.1, False), (0.8, 0.2, True), (0.95, 0.1, True)])
 def test_a_name_that_both_doubt_stays_readable(score: float, personal: float, hidden: bool) -> None:
-    entity = Entity("NAME", 0, 11, score, "ner:given_name")
-    said = slots(("NAME", 0.0), ("NAME", personal), ("ID", 0.0), ("ID", 0.0))
+    entity = Entity("NAME", 6, 17, score, "ner:given_name")
+    said = slots(("ID", 0.0), ("NAME", 0.0), ("NAME", personal), ("ID", 0.0), ("ID", 0.0))
     assert is_impersonal(entity, said) is not hidden
+
+
+@pytest.mark.parametrize(("personal", "hidden"), [(0.04, False), (0.06, True)])
+def test_a_name_that_begins_a_text_needs_less_to_stay_hidden(personal: float, hidden: bool) -> None:
+    entity = Entity("NAME", 0, 5, 0.8, "ner:given_name")
+    assert is_impersonal(entity, slots(("NAME", personal), *[("ID", 0.0)] * 3)) is not hidden
 
 
 @pytest.mark.parametrize(
