@@ -15,7 +15,7 @@ import psutil
 import ray
 from ray._private import auto_init_hook, ray_constants
 from ray._private.authentication.authentication_utils import is_token_auth_enabled
-from ray.exceptions import AuthenticationError
+from ray.exceptions import RayError
 from ray.job_config import JobConfig
 
 from models.child_python import SAFE_PATH
@@ -93,7 +93,7 @@ class RayRuntime:
                     **(self._local_options() if self.local else self._joining_options()),
                 )
         # What ray.init raises when it cannot start or join a cluster.
-        except (OSError, RuntimeError, ValueError, AuthenticationError) as exc:
+        except (OSError, RuntimeError, ValueError, RayError) as exc:
             raise Unavailable(
                 f"Ray could not be {'started' if self.local else 'joined'} ({type(exc).__name__}).",
                 reason=Reason.CLUSTER_UNAVAILABLE,
@@ -152,13 +152,13 @@ class RayRuntime:
         return {p.name(): p for p in self._roots if p.name() in {NODE_PROCESS, HEAD_PROCESS}}
 
     def _joining_options(self) -> dict[str, Any]:
-        """The node through which to join."""
-        address = self._config.address
+        """The node through which to join. What a killed server left of its own is ended first."""
+        address, folder = self._config.address, self._folder.open()
         if has_node(address):
+            self._folder.close(keep=False)
             return {}
-        folder = self._folder.open()
         self._node = start_node(address, folder, self._config.object_store_bytes)
-        wait_until_joined(self._node, address)
+        wait_until_joined(self._node, address, folder)
         return {"_temp_dir": str(folder)}
 
     def _local_options(self) -> dict[str, Any]:
