@@ -57,7 +57,10 @@ class Backup:
         self._folder, self._dump = folder, dump
 
     def make(self, home: Path, postgres: PostgresServer) -> None:
-        """As docs/operating/postgresql.md says: copy, dump, and copy what has come meanwhile."""
+        """In the order of docs/operating/postgresql.md: copy, dump, and copy what has come meanwhile.
+
+        Python copies the folders in place of rsync.
+        """
         self._copy(home)
         postgres.run("pg_dump", "--format=custom", f"--file={self._dump}", f"--dbname={postgres.url.format('ledger')}")
         self._copy(home, leave=HEAD_FILE)
