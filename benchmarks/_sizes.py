@@ -39,7 +39,9 @@ class Shared:
 MIRROR: Final = Shared(event_s=14e-6, second_s=23e-3, postgres_event_s=2.8e-6, postgres_second_s=4.1e-3)
 LISTENER: Final = Shared(event_s=135e-6, second_s=0.0, postgres_event_s=26e-6, postgres_second_s=0.0)
 SENT_S: Final = 4e-6
-"""Of PostgreSQL: what each listener adds to the CPU of a notice at the connection that tells it."""
+"""Of PostgreSQL: what each listener adds to the CPU of a notice at the connection that tells it. This and the two above
+were measured: docs/evaluation/server.md, What servers cost each other.
+"""
 
 
 def sizes(idle: Measured, speech: Measured, memory: Measured) -> Iterator[str]:
