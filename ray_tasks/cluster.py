@@ -87,7 +87,7 @@ class Cluster:
 
     @property
     def folder(self) -> str:
-        """Where a local cluster keeps its sockets and logs; empty for a joined one."""
+        """Where the node that this process started keeps its sockets and logs; empty if it started none."""
         return self._runtime.folder
 
     def application(self, kind: str) -> Application:
@@ -130,7 +130,7 @@ class Cluster:
         return self._runtime.address
 
     def processes(self) -> list[psutil.Process]:
-        """All processes of a local cluster."""
+        """All processes of Ray that this process started. Those of others are not ours to end."""
         return self._runtime.processes()
 
     def lost(self) -> set[str]:
@@ -184,7 +184,7 @@ class Cluster:
     async def stop(self) -> None:
         """Shut a local cluster down, or leave a joined one. Takes less than 5 seconds, and may be called twice.
 
-        The folder of a local cluster is removed. After a failure its logs stay until the next start.
+        The folder of the node that this process started is removed. After a failure its logs stay until the next start.
         """
         if self._stopped:
             return

@@ -1,4 +1,4 @@
-"""The processes of a local cluster: find, measure and end them."""
+"""The processes of Ray that a server starts: find, measure and end them."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ def orphans_of(raylet_pid: int) -> list[psutil.Process]:
 def users_of(folder: Path) -> list[psutil.Process]:
     """Processes of this user, other than this one and those that started it, that write to a file below a folder.
 
-    Every process of a local cluster writes its log to the cluster's folder, so these are the cluster's, also after
-    their parents have ended.
+    Every process of a node writes its log to the node's folder, so these are the node's, also after their parents have
+    ended.
     """
     inside = f"{folder}{os.sep}"
     this = psutil.Process()

@@ -77,7 +77,7 @@ class RayProcess:
         self._gateway: RayGateway | None = None
 
     async def serve(self) -> None:
-        """Answer until the server is gone, then end what is left of a local cluster at once."""
+        """Answer until the server is gone, then end what is left of the Ray that it started at once."""
         ours = logging.getLogger("ray_tasks")
         ours.addHandler(_ToServer(self._log))
         ours.propagate = False

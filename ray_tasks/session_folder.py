@@ -1,4 +1,4 @@
-"""The folder in which a local Ray cluster keeps its sockets and logs, for the user of the server alone."""
+"""The folder in which the Ray node of a server keeps its sockets and logs, for the user of the server alone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LONGEST_SOCKET: Final = "session_2026-11-27_03-01-01_012871_4194304/sockets/dash
 """The longest path of a socket below Ray's folder. A path of more than 107 bytes cannot be a Unix socket."""
 
 HANDOVER_S: Final = 3.0
-"""How long the process that owned the cluster of a killed server may take to end it."""
+"""How long the process that owned the node of a killed server may take to end it."""
 POLL_S: Final = 0.05
 
 SHORT_PARENT: Final = "/tmp"  # noqa: S108 - mkdtemp makes a private folder in it
@@ -32,7 +32,7 @@ SHORT_PARENT: Final = "/tmp"  # noqa: S108 - mkdtemp makes a private folder in i
 
 
 class SessionFolder:
-    """A folder ``ray`` that one cluster uses at a time, in a folder that only its owner can enter.
+    """A folder ``ray`` that one node uses at a time, in a folder that only its owner can enter.
 
     It is in the state folder. If sockets cannot be made there, because its path is too long or because it is on a file
     system without sockets, or if another server uses it, the folder is in a new private one below ``/tmp``. A lock

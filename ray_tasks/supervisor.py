@@ -138,7 +138,7 @@ class ClusterSupervisor:
 
     @property
     def folder(self) -> str:
-        """Where a local cluster keeps its sockets and logs; empty for a joined one."""
+        """Where the node that this server started keeps its sockets and logs; empty if it started none."""
         return self._started.folder
 
     @property

@@ -78,7 +78,7 @@ class ClusterConfig:
         state_key_path: Where workers keep the key of the sealed state.
         installation: Id of the installation that owns the applications; a part of their names.
         shared: Whether several servers of the installation may use its applications on a joined cluster.
-        state_dir: Where a local cluster keeps its token, sockets and logs.
+        state_dir: Where the node that a server starts keeps its sockets and logs, and a local cluster its token.
         allow_no_token: Whether a cluster may be joined that asks for no token.
         metrics_port: Where a local cluster exports metrics, on loopback and without a token; 0 turns that off.
         image_pixels: Largest picture that a worker decodes.

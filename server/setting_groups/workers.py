@@ -126,4 +126,7 @@ class RaySettings(BaseModel):
     )
     num_cpus: Empty[float] = Field(None, description="Logical CPUs of a local cluster; empty means those there are.")
     num_gpus: Empty[float] = Field(None, description="Logical GPUs of a local cluster; empty means those there are.")
-    object_store_bytes: int = Field(256 * MEBIBYTE, description="Shared memory of a local cluster.")
+    object_store_bytes: int = Field(
+        256 * MEBIBYTE,
+        description="Shared memory of the node that the server starts, local or of a joined cluster.",
+    )
