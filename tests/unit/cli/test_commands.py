@@ -456,7 +456,7 @@ def test_one_session() -> None:
         "demo-app",
         "[REDACTED_NAME] 08:15",
         "A visit.",
-        "different values: meter reading 04821, 4831.",
+        "The sources differ: meter reading 04821 or 4831. Check which is right.",
     ):
         assert part in shown
     shown = json.loads(run("sessions", "show", OPEN, "--json").stdout)

@@ -135,7 +135,7 @@ def test_what_fails_says_why_and_changes_nothing(server: Server) -> None:
     unknown = run("use", "speech", "maria.lopez")
     assert unknown.exit_code == 1
     assert "The server has no weights for speech of this name. [WEIGHTS_UNAVAILABLE]" in unknown.stderr
-    assert "Name one of whisper-base, whisper-tiny.en" in unknown.stderr
+    assert "Name one of whisper-base, whisper-large-v3, " in unknown.stderr
     server.gateway.will("use_speech_models", Unavailable("They are not up.", reason=Reason.WORKERS_NOT_READY))
     failed = run("use", "speech", "whisper-small")
     assert (failed.exit_code, "They are not up. [WORKERS_NOT_READY]" in failed.stderr) == (1, True)

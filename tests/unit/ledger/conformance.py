@@ -89,6 +89,7 @@ NO_ENGINE: Final = frozenset(
         "test_postgres_notices",
         "test_postgres_locks",
         "test_postgres_rewrite",
+        "test_postgres_safety",
         "test_postgres_schema",
         "test_record_text",
         "test_write_queue",

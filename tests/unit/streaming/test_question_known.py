@@ -57,7 +57,7 @@ async def test_a_text_that_is_sent_after_a_question_answers_it(harness: StreamHa
     texts = ("Riverside North.", "4821", "It hums a little.", "It hums again.")
     await typed(harness, texts if guided else ("Hello.", *texts), waits=True, guided=guided)
     found = await states(harness)
-    assert found["site_name"] == (FieldState.ANSWERED, "Riverside North.")
+    assert found["site_name"] == (FieldState.ANSWERED, "Riverside North")
     assert found["meter_reading"] == (FieldState.ANSWERED, "4821")
     assert found["meter_unit"][0] is FieldState.SKIPPED, "it was asked twice, and something else was said"
 
@@ -66,7 +66,7 @@ async def test_a_text_that_is_sent_after_a_question_answers_it(harness: StreamHa
 async def test_a_text_that_is_sent_before_a_question_does_not_answer_it(harness: StreamHarness, first: int) -> None:
     await typed(harness, [SITE[0], *SITE[first:], *SITE[1:first]], waits=False)
     found = await states(harness)
-    assert found.pop("site_name") == (FieldState.ANSWERED, "Riverside North.")
+    assert found.pop("site_name") == (FieldState.ANSWERED, "Riverside North")
     assert {state for state, _ in found.values()} <= {FieldState.MISSING, FieldState.ANSWERED}
     assert found["meter_reading"][0] is FieldState.MISSING, "a bare number is no answer to a question that nobody knew"
 

@@ -39,6 +39,6 @@ async def test_a_recording_in_a_new_session_answers_its_first_question(
     assert capsys.readouterr().err.splitlines()[1:] == [
         "[0/6] Site: Which site are you at?",
         "Riverside North.",
-        "  site: Riverside North.",
+        "  site: Riverside North",
         "[1/6] Meter: What does the meter read?",
     ]

@@ -37,7 +37,7 @@ async def test_each_line_is_shown_with_what_was_understood_and_what_is_asked_nex
         "Good morning.",
         "[0/6] Site: Which site are you at?",
         "It is Riverside North.",
-        "  site: It is Riverside North.",
+        "  site: Riverside North",
         "[1/6] Meter: What does the meter read?",
     ]
 
@@ -93,7 +93,7 @@ async def test_a_record_is_shown_on_standard_output_with_its_confidence(
     cells = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in told if line.startswith("| ")]
     assert cells[:2] == [
         ("field", "value", "confidence", "what is against it"),
-        ("site_name", "It is Riverside North.", "sure", ""),
+        ("site_name", "Riverside North", "sure", ""),
     ]
     assert told[-1].startswith("Missing: meter_reading")
 
