@@ -182,29 +182,6 @@ NOW: Final[_Lists] = {
     "pt": "agora|atualmente",
     "hi": "अब|अभी",
 }
-AT_PLACE: Final[_Lists] = {
-    "en": "i am at|i'm at|im at|we are at|we're at|i am in|i'm in|we are in|we're in|this is|it is|it's|the site is|at|"
-    "i have a delivery for|we have a delivery for",
-    "de": "ich bin am|ich bin an|ich bin beim|ich bin bei|ich bin im|ich bin in|wir sind am|wir sind an|wir sind beim|"
-    "wir sind bei|wir sind im|wir sind in|das ist|hier ist|es ist|der standort ist|am|beim|im",
-    "es": "estoy en|estamos en|esto es|este es|es|el sitio es|en",
-    "fr": "je suis à|je suis au|nous sommes à|nous sommes au|on est à|on est au|c'est|le site est|au|à",
-    "pt": "estou em|estou no|estou na|estamos em|estamos no|estamos na|este é|esta é|é|o local é|no|na|em",
-    "hi": "मैं|हम|यह",
-}
-"""What stands before the name of a place where somebody is."""
-
-THE: Final[_Lists] = {
-    "en": "the",
-    "de": "der|die|das|dem|den",
-    "es": "el|la|los|las",
-    "fr": "la|le|les|l'",
-    "pt": "o|a|os|as",
-    "hi": "",
-}
-IS_THERE: Final[_Lists] = {"en": "", "de": "", "es": "", "fr": "", "pt": "", "hi": "पर हूँ|पर हूं|में हूँ|में हूं|पर हैं|में हैं|है"}
-"""The same after the name."""
-
 GREETING: Final[_Lists] = {
     "en": "hello|hi|hey|good morning|good afternoon|good evening|hello there|hi there|how are you|"
     "thank you|thanks|ok|okay|please|can you hear me|one moment|just a moment|wait|um|uh",

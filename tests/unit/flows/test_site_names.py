@@ -30,6 +30,15 @@ from tests.unit.llm.texts import redacted
         ("fr", "Je suis à l\u2019écluse nord aujourd\u2019hui", "écluse nord"),
         ("pt", "Estamos na represa velha", "represa velha"),
         ("hi", "मैं नए पंप घर पर हूँ", "नए पंप घर"),
+        ("hi", "मैं नए पंप घर पर हूँ।", "नए पंप घर"),
+        ("hi", "यहाँ पंप स्टेशन 7", "यहाँ पंप स्टेशन 7"),
+        ("hi", "हमारा पंप घर", "हमारा पंप घर"),
+        ("de", "Am Hafen 3", "Am Hafen 3"),
+        ("de", "am Hafen 3", "Hafen 3"),
+        ("fr", "Au Vieux Moulin", "Au Vieux Moulin"),
+        ("en", "It's raining", "It's raining"),
+        ("en", "It's Riverside", "Riverside"),
+        ("en", "it is the north gate", "north gate"),
     ],
 )
 def test_the_words_around_the_name_of_a_site_fall_away(language: str, text: str, site: str) -> None:
