@@ -119,7 +119,7 @@ VALUE_SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
                 "secret": "Passwords and keys.",
                 "secret_pieces": "Pieces of those words.",
                 "card_expiry": "The day on which a card expires.",
-                "valid_until": "The same for anything else that is valid for some time.",
+                "valid_until": "Words that say until when something is valid; a card must be near.",
                 "card_expiry_fillers": "Words between that and the day.",
             },
         ),

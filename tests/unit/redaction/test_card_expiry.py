@@ -29,6 +29,8 @@ NUMBER = "4111 1111 1111 1111"
         ("expires oh four slash thirty one", "oh four slash thirty one"),
         ("caduca en octubre de 2029", "octubre de 2029"),
         ("Kreditkarte gültig bis 09/27", "09/27"),
+        (f"{NUMBER} geldig tot 09/27", "09/27"),
+        ("cartão com validade 09/27", "09/27"),
         ("mi tarjeta caduca en septiembre de 2027", "septiembre de 2027"),
         ("ma carte expire en 09/27", "09/27"),
     ],
@@ -49,6 +51,8 @@ def test_the_expiry_of_a_card_is_hidden(text: str, value: str) -> None:
         "good till nine twenty six, that milk powder",
         "it expires nine twenty six, that milk powder",
         "gültig bis 09/27",
+        "geldig tot 09/27",
+        "validade 09/27",
         "the card arrived in september 2027",
     ],
 )
