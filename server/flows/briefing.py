@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.text import RedactedText
-from server.flows.extraction import TAG, loses_much
+from server.flows.extraction import TAG, is_mostly_redacted
 from server.flows.fields import TextField
 from server.flows.phrases import guide_phrases, has_phrases
 from server.flows.progress import NO_VALUE, FieldProgress, FieldState, Progress
@@ -38,7 +38,7 @@ class Briefing:
     @property
     def partly_hidden(self) -> bool:
         """Whether much of a text that was noted is hidden."""
-        return any(isinstance(one.field, TextField) and loses_much(one.value.value) for one in self.noted)
+        return any(isinstance(one.field, TextField) and is_mostly_redacted(one.value.value) for one in self.noted)
 
     @property
     def only_questions(self) -> bool:

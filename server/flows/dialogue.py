@@ -17,7 +17,7 @@ from server.flows.reading.answer_text import AnswerText
 from server.flows.reading.choices import chooses_no
 from server.flows.reading.reader import Request, read_answer
 from server.flows.reading.restating import restated
-from server.flows.reading.whose_number import is_anothers
+from server.flows.reading.whose_number import belongs_to_another_field
 from server.flows.reading.words import (
     PHOTOGRAPH,
     SAID,
@@ -141,7 +141,7 @@ def _answers(
         answer = None if mine is None else _asked(asked, mine.text, alone=True)
     else:
         answer = None if asked is None else _asked(asked, material, alone=not found)
-    if asked is not None and answer and not is_anothers(asked, every_other, answer, material):
+    if asked is not None and answer and not belongs_to_another_field(asked, every_other, answer, material):
         yield asked, answer
     yield from found
     yield from _restated(progress, material, asked)

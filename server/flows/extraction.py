@@ -103,7 +103,7 @@ def meter_reading(text: str) -> ExtractedReading | None:
     return best
 
 
-def loses_much(text: str) -> bool:
+def is_mostly_redacted(text: str) -> bool:
     """Whether redaction hid so much of a short text that it may not say what it should."""
     rest, tags = TAG.subn(" ", text)
     return tags > 0 and len(rest.split()) <= _WORDS_TO_A_TAG * tags

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from server.flows.definition import FlowDefinition
-from server.flows.extraction import loses_much
+from server.flows.extraction import is_mostly_redacted
 from server.flows.fields import FieldDefinition, PersonalField, PhotoField, TextField
 from server.flows.progress import FieldProgress
 from server.flows.texts import text_in
@@ -185,7 +185,7 @@ def _of_rules(definition: FieldDefinition, field: RecordField, case: Case) -> It
 
 
 def _of_redaction(definition: FieldDefinition, field: RecordField, case: Case) -> Iterator[Finding]:
-    if isinstance(definition, TextField) and loses_much(field.value):
+    if isinstance(definition, TextField) and is_mostly_redacted(field.value):
         yield Finding(FindingKind.REDACTED, Severity.ERROR, partly_hidden_text(case.told_in))
 
 

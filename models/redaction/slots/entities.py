@@ -30,7 +30,7 @@ class SlotBars:
 
     Attributes:
         sure: Of a word that is hidden whatever stands beside it.
-        said: The same of a number word of a typed text.
+        number_word: The same of a number word of a typed text, which is judged as in speech.
         worded: The same of a word of a name or an e-mail address, of which harmless ones are often told.
         dated: The same of a word of a birth date: "from the 3rd to the 6th of January" is none.
         beside: Of a word that is hidden because one in its run, or in a run close to it, is sure.
@@ -44,7 +44,7 @@ class SlotBars:
     """
 
     sure: float = 0.6
-    said: float = 0.6
+    number_word: float = 0.6
     worded: float = 0.8
     dated: float = 0.98
     beside: float = 0.2
@@ -62,7 +62,7 @@ class SlotBars:
             return self.worded
         if word.type == "DOB":
             return self.dated
-        return self.said if word.said else self.sure
+        return self.number_word if word.number_word else self.sure
 
 
 WORDS_BESIDE: Final = 2

@@ -17,14 +17,14 @@ class SlotWord(NamedTuple):
         end: One past the last.
         type: The most likely entity type, also where ``personal`` is low.
         personal: Probability that the word is part of a personal value, in [0, 1].
-        said: Whether the word was typed as it is said, "seven", and judged as in speech.
+        number_word: Whether the word was typed as it is said, "seven", and judged as in speech.
     """
 
     start: int
     end: int
     type: str
     personal: float
-    said: bool = False
+    number_word: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from server.flows.reading.restating import names
 from server.flows.texts import text_in
 
 
-def is_anothers(
+def belongs_to_another_field(
     asked: FieldProgress, others: Iterable[FieldProgress], number: RedactedText, material: AnswerText
 ) -> bool:
     """Whether a bare number is none of the field that was asked for.

@@ -129,7 +129,7 @@ def test_a_box_for_keys_may_have_a_year_beside_it() -> None:
 
 
 def test_a_number_word_of_a_typed_text_has_a_bar_of_its_own() -> None:
-    bars = SlotBars(sure=0.8, said=0.6)
+    bars = SlotBars(sure=0.8, number_word=0.6)
     typed = SlotWord(0, 5, "SECRET", 0.7)
     assert list(slot_entities([typed], bars)) == []
-    assert [(e.start, e.end) for e in slot_entities([typed._replace(said=True)], bars)] == [(0, 5)]
+    assert [(e.start, e.end) for e in slot_entities([typed._replace(number_word=True)], bars)] == [(0, 5)]
