@@ -115,13 +115,16 @@ class Cleanup:
             shutil.rmtree(home, ignore_errors=True)
 
 
-def stop_command(pids: Sequence[int], home: Path) -> str:
+def stop_command(pids: Sequence[int], home: Path, patience_s: int = 60) -> str:
     """The shell command that ends processes, waits for their ends and deletes the folder.
 
-    The server goes on writing while it ends. A process that has ended and that nobody buries (Z) is not waited for.
+    The server goes on writing while it ends. A process that has not ended in time is killed. One that has ended and
+    that nobody buries (Z) is not waited for, where ``ps`` can tell.
     """
-    told, listed = " ".join(map(str, pids)), ",".join(map(str, pids))
-    waits = f"while ps -o stat= -p {listed} | grep -q '^[^Z]'; do sleep 1; done"
+    told = " ".join(map(str, pids))
+    lives = "kill -0 $p 2>/dev/null && ! ps -o stat= -p $p 2>/dev/null | grep -q '^Z'"
+    kills = f"[ $n -lt {patience_s} ] || {{ kill -9 $p; sleep 1; break; }}"
+    waits = f"(n=0; for p in {told}; do while {lives}; do {kills}; sleep 1; n=$((n + 1)); done; done)"
     return f"kill {told}; {waits}; rm -r {shlex.quote(str(home))}"
 
 

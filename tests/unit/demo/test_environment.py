@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 from contextlib import ExitStack
 from pathlib import Path
@@ -89,5 +90,39 @@ def test_the_command_that_stops_a_kept_run_deletes_what_is_written_while_it_ends
         wait_until(lambda: "up" in log.read_text(), server, 20, "It was not up")
         subprocess.run(["sh", "-c", stop_command([server.process.pid], home)], check=True, timeout=60)
         assert not home.exists()
+    finally:
+        server.kill_with_descendants()
+
+
+def test_the_command_that_stops_a_kept_run_waits_where_there_is_no_ps(tmp_path: Path) -> None:
+    home, log, tools = tmp_path / "a demo", tmp_path / "log", tmp_path / "bin"
+    (home / "data").mkdir(parents=True)
+    tools.mkdir()
+    for name in ("grep", "rm", "sleep"):
+        (tools / name).symlink_to(str(shutil.which(name)))
+    server = Child.start("server", ["-c", WRITES_WHILE_IT_ENDS, str(home)], log)
+    try:
+        wait_until(lambda: "up" in log.read_text(), server, 20, "It was not up")
+        command = stop_command([server.process.pid], home)
+        with subprocess.Popen(["/bin/sh", "-c", command], env={"PATH": str(tools)}) as stopping:
+            assert server.process.wait(20) == 0  # nobody else would bury it
+            assert stopping.wait(20) == 0
+        assert not home.exists()
+    finally:
+        server.kill_with_descendants()
+
+
+HANGS = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); signal.pause()"
+
+
+def test_the_command_that_stops_a_kept_run_kills_a_server_that_hangs(tmp_path: Path) -> None:
+    home, log = tmp_path / "a demo", tmp_path / "log"
+    home.mkdir()
+    server = Child.start("server", ["-c", HANGS], log)
+    try:
+        wait_until(lambda: "up" in log.read_text(), server, 20, "It was not up")
+        command = stop_command([server.process.pid], home, patience_s=1)
+        subprocess.run(["sh", "-c", command], check=True, timeout=60)
+        assert (server.process.wait(20), home.exists()) == (-9, False)
     finally:
         server.kill_with_descendants()
