@@ -15,7 +15,7 @@ from server.flows.reading.words import GREETING, NOW
 
 _AT: Final = {
     "en": "i am at|i'm at|im at|we are at|we're at|i am in|i'm in|we are in|we're in|this is|the site is|"
-    "i have a delivery for|we have a delivery for",
+    "i have a delivery for|we have a delivery for|at",
     "de": "ich bin am|ich bin an|ich bin beim|ich bin bei|ich bin im|ich bin in|wir sind am|wir sind an|wir sind beim|"
     "wir sind bei|wir sind im|wir sind in|das ist|hier ist|der standort ist",
     "es": "estoy en|estamos en|esto es|este es|el sitio es",
@@ -28,7 +28,7 @@ _AT: Final = {
 _IT_IS: Final = {"en": "it is|it's", "de": "es ist", "es": "es", "fr": "c'est", "pt": "é", "hi": ""}
 """The same, unless an adjective or a verb follows: "it's raining" is whole."""
 
-_IN: Final = {"en": "at", "de": "am|beim|im", "es": "en", "fr": "au|à", "pt": "no|na|em", "hi": ""}
+_IN: Final = {"en": "", "de": "am|beim|im", "es": "en", "fr": "au|à", "pt": "no|na|em", "hi": ""}
 """Prepositions. With a capital and no article one is a part of the name: "Am Hafen 3"."""
 
 _THE: Final = {

@@ -20,6 +20,7 @@ from tests.unit.llm.texts import redacted
         ("en", "Hello, I\u2019m at the north gate right now.", "north gate"),
         ("en", "this is Riverside, thanks", "Riverside"),
         ("en", "At the Riverside site", "Riverside"),
+        ("en", "At Riverside.", "Riverside"),
         ("en", "Pump station 7", "Pump station 7"),
         ("en", "The Hague", "The Hague"),
         ("en", "Today Street 4", "Today Street 4"),
