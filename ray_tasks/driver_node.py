@@ -33,13 +33,18 @@ _OF_ONE_SERVER: Final = "vestibule-server"
 def has_node(address: str) -> bool:
     """Whether a node of a cluster is on this machine, visible from this container, and not that of another server.
 
+    A cluster that has no node yet is waited for: its head comes first, and it may be on this machine.
+
     Args:
         address: ``host:port`` of its head.
 
     Raises:
         RuntimeError, RayError: The cluster does not answer, or the token is not its own.
     """
-    return any(_OF_ONE_SERVER not in node.labels for node in _nodes_here(address))
+    give_up_at = time.monotonic() + STARTS_S
+    while not (nodes := _nodes(address)) and time.monotonic() < give_up_at:
+        time.sleep(POLL_S)
+    return any(_OF_ONE_SERVER not in node.labels for node in _here(nodes))
 
 
 def start_node(address: str, folder: Path, object_store_bytes: int) -> subprocess.Popen[bytes]:
@@ -71,7 +76,7 @@ def wait_until_joined(node: subprocess.Popen[bytes], address: str, folder: Path)
         Unavailable: CLUSTER_UNAVAILABLE, the node does not come up.
     """
     give_up_at = time.monotonic() + STARTS_S
-    while not any(one.temp_dir == str(folder) for one in _nodes_here(address)):
+    while not any(one.temp_dir == str(folder) for one in _here(_nodes(address))):
         if node.poll() is not None or time.monotonic() > give_up_at:
             raise Unavailable(
                 "The node of Ray with which this server joins the cluster did not come up.",
@@ -82,8 +87,13 @@ def wait_until_joined(node: subprocess.Popen[bytes], address: str, folder: Path)
         time.sleep(POLL_S)
 
 
-def _nodes_here(address: str) -> Iterator[Any]:
-    """What a cluster knows of its running nodes on this machine."""
-    nodes = GcsClient(address=address).get_all_node_info(timeout=ANSWER_S, state_filter=GcsNodeInfo.GcsNodeState.ALIVE)
+def _nodes(address: str) -> dict[Any, Any]:
+    """What a cluster knows of its running nodes, by their ids."""
+    client = GcsClient(address=address)
+    return dict(client.get_all_node_info(timeout=ANSWER_S, state_filter=GcsNodeInfo.GcsNodeState.ALIVE))
+
+
+def _here(nodes: dict[Any, Any]) -> Iterator[Any]:
+    """Those on this machine."""
     here = set(find_node_ids())  # type: ignore[no-untyped-call]  # Ray has no annotations here
     return (info for node, info in nodes.items() if node.hex() in here)
