@@ -17,20 +17,23 @@ import psutil
 import pytest
 
 MISSING = "PostgreSQL or its driver is not installed; see the extra `dev` in pyproject.toml"
-_QUICK = ("fsync=off", "full_page_writes=off", "shared_buffers=64MB", "max_connections=40")
-"""The files are thrown away, so nothing needs to be on the disk."""
+_QUICK = ("shared_buffers=64MB", "max_connections=40")
 _ALLOWED = ("wal_level=logical", "max_prepared_transactions=4")
 """A test may follow the changes, or prepare a transaction."""
 _DURABLE = ("shared_buffers=256MB", "max_connections=40")
+_MEMORY = Path("/dev/shm")
+"""Of Linux: files there need no disk. PostgreSQL syncs hundreds of them for each database of a test."""
+_MEMORY_BYTES = 4 * 1024**3
+"""What has to be free there: containers often give it 64 MiB."""
 
 _END = """cat > /dev/null
 for pid in "$0"/*/postmaster.pid; do
   server=$(head -n 1 "$pid" 2> /dev/null)
   while [ -n "$server" ] && kill -QUIT "$server" 2> /dev/null; do sleep 0.1; done
 done
-rm -rf "$0"
+rm -rf "$0" "$@"
 """
-"""Of the shell: waits until its input ends, ends the servers at once, and deletes the folder."""
+"""Of the shell: waits until its input ends, ends the servers at once, and deletes the folders."""
 
 _DIES_S = 30.0
 
@@ -143,14 +146,16 @@ def postgres_process(*, durable: bool = False) -> Iterator[PostgresServer]:
     """Run a server on a socket in a folder of its own.
 
     Args:
-        durable: Whether a commit waits for the disk.
+        durable: Whether the data is on the disk. Else it is in memory, where the system has room for it.
     """
     found, user = programs(), _user()
     assert found is not None
     folder = Path(tempfile.mkdtemp(prefix="vestibule-postgres-"))
     owner = user or pwd.getpwuid(os.geteuid()).pw_name
-    with _ended_with_us(folder):
-        shutil.chown(folder, owner)
+    in_memory = [] if durable else _folder_in_memory()
+    with _ended_with_us(folder, *in_memory):
+        for each in (folder, *in_memory):
+            shutil.chown(each, owner)
         if user is not None and not found.is_relative_to("/usr"):  # the other user may not enter our folders
             found = _copied(found, folder / "programs")
         environment = _language(folder)
@@ -160,16 +165,26 @@ def postgres_process(*, durable: bool = False) -> Iterator[PostgresServer]:
             subprocess.run(command, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL, env=environment)
 
         server = PostgresServer(folder, run, _DURABLE if durable else _QUICK + _ALLOWED)
-        data = str(folder / server.name)
-        run("initdb", "-D", data, "-U", "tests", "--auth=trust", "--encoding=UTF8", "--no-sync")
+        data = folder / server.name
+        for each in in_memory:
+            data.symlink_to(each)
+        run("initdb", "-D", str(data), "-U", "tests", "--auth=trust", "--encoding=UTF8", "--no-sync")
         server.start()
         yield server
 
 
+def _folder_in_memory() -> list[Path]:
+    """An empty folder; none where there is no room."""
+    if not _MEMORY.is_dir() or shutil.disk_usage(_MEMORY).free < _MEMORY_BYTES:
+        return []
+    return [Path(tempfile.mkdtemp(prefix="vestibule-postgres-", dir=_MEMORY))]
+
+
 @contextmanager
-def _ended_with_us(folder: Path) -> Iterator[None]:
-    """End the server and delete its folder afterwards, also where the tests are killed: then their pipe closes."""
-    with subprocess.Popen(["/bin/sh", "-c", _END, str(folder)], stdin=subprocess.PIPE, start_new_session=True) as waits:
+def _ended_with_us(*folders: Path) -> Iterator[None]:
+    """End the server and delete its folders afterwards, also where the tests are killed: then their pipe closes."""
+    command = ["/bin/sh", "-c", _END, *map(str, folders)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as waits:
         assert waits.stdin is not None
         try:
             yield

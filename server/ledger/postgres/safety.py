@@ -8,10 +8,21 @@ from models.errors import Unavailable
 from models.reasons import Reason
 from server.ledger.columns import Cursor
 
-_SETTINGS: Final = "SELECT current_setting('server_encoding'), current_setting('synchronous_commit')"
 ENCODING: Final = "UTF8"
-NOT_DURABLE: Final = "off"
-"""PostgreSQL answers then before a commit is on the disk. With every other value it waits for the disk."""
+_ENCODING: Final = "SELECT current_setting('server_encoding')"
+_SETTING: Final = "SELECT current_setting(?)"
+_OFF: Final = "off"
+
+_HINTS: Final = {
+    "synchronous_commit": "Set it for the user of the URL: ALTER ROLE ... SET synchronous_commit = on. Look also at the "
+    "database and at the options of the URL.",
+    "fsync": "Set it for the whole server: ALTER SYSTEM SET fsync = on, then SELECT pg_reload_conf().",
+}
+"""Settings that must not be off, with what to do then. A commit is on the disk with any other values of both.
+
+Without ``synchronous_commit`` PostgreSQL answers before a commit is on the disk, without ``fsync`` it never waits for
+the disk. ``full_page_writes`` is not asked: some file systems and hosted databases need none.
+"""
 
 
 def refuse_unsafe(cursor: Cursor) -> None:
@@ -23,19 +34,17 @@ def refuse_unsafe(cursor: Cursor) -> None:
     Raises:
         Unavailable: LEDGER_UNSAFE.
     """
-    row = cursor.execute(_SETTINGS).fetchone()
-    assert row is not None
-    encoding, synchronous_commit = row
+    [encoding] = cursor.execute(_ENCODING).fetchone() or [""]
     if encoding != ENCODING:
         raise Unavailable(
             f"The database of the ledger is in {encoding}, which cannot store every text.",
             reason=Reason.LEDGER_UNSAFE,
             hint="Make another database: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0.",
         )
-    if synchronous_commit == NOT_DURABLE:
-        raise Unavailable(
-            "synchronous_commit is off, so PostgreSQL may lose what the server has accepted.",
-            reason=Reason.LEDGER_UNSAFE,
-            hint="Set it for the user of the URL: ALTER ROLE ... SET synchronous_commit = on. Look also at the "
-            "database and at the options of the URL.",
-        )
+    for setting, hint in _HINTS.items():
+        if cursor.execute(_SETTING, [setting]).fetchone() == (_OFF,):
+            raise Unavailable(
+                f"{setting} is off, so PostgreSQL may lose what the server has accepted.",
+                reason=Reason.LEDGER_UNSAFE,
+                hint=hint,
+            )

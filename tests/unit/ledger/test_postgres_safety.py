@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 
 import pytest
@@ -14,6 +14,7 @@ from models.errors import Unavailable  # noqa: E402
 from server.ledger import open_connection  # noqa: E402
 from server.ledger.columns import Cursor, count  # noqa: E402
 from server.ledger.postgres.ledger import PostgresLedger, Use  # noqa: E402
+from tests.eventually import eventually  # noqa: E402
 from tests.postgres_server import ADMIN_DATABASE  # noqa: E402
 
 END_ALL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}' AND pid <> pg_backend_pid()"
@@ -68,6 +69,33 @@ def test_a_database_whose_commits_do_not_wait_for_the_disk(
 
 def test_a_url_that_turns_it_off(postgres_url: str) -> None:
     assert refused(f"{postgres_url}&options=-c%20synchronous_commit%3Doff", Use.ALONE).hint
+
+
+@pytest.fixture
+async def off(postgres_url: str, administer: Callable[[str], None]) -> AsyncIterator[str]:
+    """A setting of the whole server that is off during the test."""
+    name = "fsync"
+
+    async def alter(change: str, value: str) -> None:
+        administer(f"ALTER SYSTEM {change}")
+        administer("SELECT pg_reload_conf()")
+        await eventually(lambda: _shown(postgres_url, name) == value)
+
+    await alter(f"SET {name} = off", "off")
+    yield name
+    await alter(f"RESET {name}", "on")
+
+
+def _shown(url: str, setting: str) -> str:
+    with psycopg.connect(url) as connection:
+        return str(connection.execute(f"SHOW {setting}".encode()).fetchone()[0])
+
+
+@pytest.mark.parametrize("use", Use)
+async def test_a_server_that_a_power_cut_may_harm(off: str, postgres_url: str, use: Use) -> None:
+    error = refused(postgres_url, use)
+    assert f"{off} is off" in error.message
+    assert f"ALTER SYSTEM SET {off} = on" in str(error.hint)
 
 
 @pytest.mark.parametrize("use", Use)
