@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from server.ledger.file_lock import locked
 from server.observability.log import get_logger
 
 log = get_logger("ledger")
@@ -26,16 +26,11 @@ def delete_half_made(path: Path) -> None:
     A link, a longer file, one that DuckDB did not begin, one that another process has open and one with a WAL stay:
     DuckDB writes a WAL only beside a whole header, so such a file was cut short later.
     """
-    with suppress(OSError):
-        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the lock that DuckDB takes, too
-            found = os.fstat(fd)
-            short = stat.S_ISREG(found.st_mode) and found.st_size < _HEADER_BYTES
-            begun = _MAGIC.startswith(os.pread(fd, len(_MAGIC), _MAGIC_AT))  # an empty file, too
-            has_wal = path.with_name(f"{path.name}.wal").exists()
-            if short and begun and not has_wal and os.path.samestat(found, path.lstat()):
-                path.unlink()
-                log.warning("half_made_ledger_deleted", bytes=found.st_size)
-        finally:
-            os.close(fd)
+    with suppress(OSError), locked(path) as fd:
+        found = os.fstat(fd)
+        short = stat.S_ISREG(found.st_mode) and found.st_size < _HEADER_BYTES
+        begun = _MAGIC.startswith(os.pread(fd, len(_MAGIC), _MAGIC_AT))  # an empty file, too
+        has_wal = path.with_name(f"{path.name}.wal").exists()
+        if short and begun and not has_wal and os.path.samestat(found, path.lstat()):
+            path.unlink()
+            log.warning("half_made_ledger_deleted", bytes=found.st_size)

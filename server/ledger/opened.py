@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib.util
 import shutil
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from models.errors import Conflict, InvalidInput, VestibuleError
+from models.errors import Conflict, InvalidInput, Unavailable, VestibuleError
 from models.reasons import Reason
 from server.ledger.embedded import EmbeddedLedger
+from server.ledger.errors import LOCKED_HINT
+from server.ledger.file_lock import locked
 from server.ledger.transactional import Ledger
 
 
@@ -58,10 +60,26 @@ def opened(path: Path, url: str, *, together: bool = False, mirror: bool = True)
             with closing(opened_mirror(path)) as file:
                 yield Ledgers(ledger, file, url, together)
             return
-        if path.exists():
-            opened_mirror(path).close()  # refused while another process has it
-        delete_mirror(path)
+        _delete_unused(path)
         yield Ledgers(ledger, None, url, together)
+
+
+def _delete_unused(mirror: Path) -> None:
+    """Delete a mirror that no process has open. It is not opened: a full disk must not keep it from being deleted.
+
+    Raises:
+        Unavailable: LEDGER_LOCKED.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(mirror))
+        except BlockingIOError:
+            raise Unavailable(
+                "Another process holds the mirror.", reason=Reason.LEDGER_LOCKED, hint=LOCKED_HINT
+            ) from None
+        except OSError:
+            pass  # it is not there, or the file system has no locks
+        delete_mirror(mirror)
 
 
 def opened_mirror(path: Path) -> EmbeddedLedger:
