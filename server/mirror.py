@@ -210,14 +210,14 @@ async def build_mirror(url: str, file: EmbeddedLedger, state_dir: Path, stack: A
     """
     from server.ledger.postgres.increments import IncrementReader  # psycopg is an extra
 
-    leave_no_copies(state_dir, stack)
+    take_state_folder(state_dir, stack)
     source = IncrementReader(url, await file.read(mirrored.columns_of))
     stack.callback(source.close)
     make_private_folder(copying_folder(state_dir))
     return Mirror(source, file, copying_folder(state_dir))
 
 
-def leave_no_copies(state_dir: Path, stack: AsyncExitStack) -> None:
+def take_state_folder(state_dir: Path, stack: AsyncExitStack) -> None:
     """Take a state folder, and delete what a process that was killed left of a mirror there.
 
     Raises:

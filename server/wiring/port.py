@@ -71,7 +71,7 @@ def build_services(
         scan,
         sandbox,
         sandbox.confinement,
-        ReportStatus(stored.reports) if shared.file else None,
+        ReportStatus(stored.reports) if shared.analyst_ledger else None,
     )
     parts = [part for part in reporting if part is not None]
     status = StatusReporter(

@@ -32,7 +32,7 @@ from server.ledger.types import Clock
 from server.llm.assistant import OpenAiAssistant
 from server.llm.labels import Labeller
 from server.membership import Membership
-from server.mirror import Mirror, NoMirror, build_mirror, leave_no_copies
+from server.mirror import Mirror, NoMirror, build_mirror, take_state_folder
 from server.observability.metrics import Metrics
 from server.records.cluster_report import ClusterReport
 from server.records.experiment_words import in_force_at_start
@@ -65,7 +65,7 @@ class Shared:
 
     Attributes:
         views: Where reports read. A server without a mirror refuses such reads.
-        file: The same for analysts; None without a mirror. See ``Ledgers``.
+        analyst_ledger: The same, as the file that analysts attach; None without a mirror. See ``Ledgers``.
         mirror: Keeps it up to date where PostgreSQL holds the ledger.
         membership: This server among those that share the ledger.
         experiments: Those in force: none until the redactor has read them, if it must.
@@ -75,7 +75,7 @@ class Shared:
 
     ledger: Ledger
     views: Reads
-    file: EmbeddedLedger | None
+    analyst_ledger: EmbeddedLedger | None
     mirror: Mirror | None
     membership: Membership | None
     spool: Spool
@@ -140,7 +140,7 @@ async def build_shared(settings: Settings, ledgers: Ledgers, stack: AsyncExitSta
     return Shared(
         ledger=ledger,
         views=ledgers.views or NoMirror(),
-        file=ledgers.views,
+        analyst_ledger=ledgers.views,
         mirror=await _build_mirror(settings, ledgers, stack, metrics),
         membership=membership,
         spool=spool,
@@ -187,7 +187,7 @@ async def _build_mirror(settings: Settings, ledgers: Ledgers, stack: AsyncExitSt
     if not ledgers.url:
         return None
     if ledgers.views is None:
-        leave_no_copies(settings.state_dir, stack)
+        take_state_folder(settings.state_dir, stack)
         return None
     mirror = await build_mirror(ledgers.url, ledgers.views, settings.state_dir, stack)
     metrics.mirror_lag_seconds.set_function(lambda: mirror.lag_s)

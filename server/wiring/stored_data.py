@@ -49,7 +49,11 @@ def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: S
         ledger, shared.pubsub, shared.sealer, clock, shared.flows, shared.experiments, settings.flows.time_zone
     )
     analysts = AnalystEndpoint(
-        shared.file, settings.quack, settings.state_dir, shared.audit.access.at_door, settings.limits.least_free_bytes
+        shared.analyst_ledger,
+        settings.quack,
+        settings.state_dir,
+        shared.audit.access.at_door,
+        settings.limits.least_free_bytes,
     )
     work = LiveWork(streams.end_sessions, jobs.uploads.end_sessions, jobs.runner.end_sessions, sessions.abandon)
     forget = _forgetting(shared.mirror, analysts, settings.ledger.database)
@@ -67,9 +71,9 @@ def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: S
         together=shared.membership is not None,
         least_free_bytes=settings.limits.least_free_bytes,
     )
-    hold = FilesHold(spool, None if settings.ledger.database else shared.file, shared.audit, eraser.alone)
+    hold = FilesHold(spool, None if settings.ledger.database else shared.analyst_ledger, shared.audit, eraser.alone)
     reports = build_report_delivery(settings, ledger, shared.views, shared.metrics, clock)
-    if shared.file is None:
+    if shared.analyst_ledger is None:
         forget_model(settings.state_dir)
     risk = RiskTrainer(shared.views, clock, settings.risk, settings.idle_session_s, settings.state_dir)
     waiting = WaitingRecords(ledger, shared.metrics, clock)
@@ -87,7 +91,7 @@ def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: S
         streams,
         settings.idle_session_s,
         also=(*also, *(part.round for part in parts)),
-        heavy=(partial(_with_fresh_mirror, shared.mirror, reports.round), risk.round) if shared.file else (),
+        heavy=(partial(_with_fresh_mirror, shared.mirror, reports.round), risk.round) if shared.analyst_ledger else (),
     )
     return StoredData(sessions, analysts, eraser, retention, housekeeping, spool_key, hold, reports, risk)
 

@@ -16,7 +16,7 @@ from server.ledger import mirrored
 from server.ledger.columns import DuckDb, count
 from server.ledger.mirrored import Increment, Position, TableChanges
 from server.ledger.opened import copying_folder
-from server.mirror import LATE_S, NOTED_S, Mirror, NoMirror, forget_deleted, leave_no_copies
+from server.mirror import LATE_S, NOTED_S, Mirror, NoMirror, forget_deleted, take_state_folder
 from server.wiring.stored_data import _with_fresh_mirror
 from tests.eventually import eventually
 from tests.unit.ledger.makers import NOW, new_id
@@ -198,13 +198,13 @@ async def test_a_server_without_a_mirror_refuses_what_reads_one() -> None:
 async def test_copies_of_an_earlier_start_are_deleted_unless_another_process_makes_them(tmp_path: Path) -> None:
     left = copying_folder(tmp_path) / "run" / "turns.csv"
     async with AsyncExitStack() as stack:
-        leave_no_copies(tmp_path, stack)
+        take_state_folder(tmp_path, stack)
         left.parent.mkdir(parents=True)
         left.touch()
         with pytest.raises(Unavailable) as refused:
-            leave_no_copies(tmp_path, stack)
+            take_state_folder(tmp_path, stack)
         assert refused.value.reason == Reason.LEDGER_LOCKED
         assert left.exists()
     async with AsyncExitStack() as stack:
-        leave_no_copies(tmp_path, stack)
+        take_state_folder(tmp_path, stack)
         assert not left.exists()
