@@ -144,6 +144,8 @@ def test_migrate_makes_no_ledger(old: int, postgres_url: str) -> None:
         connection.execute("DROP TABLE migrations")
     refused = run("ledger", "migrate", "--no-backup")
     assert "LEDGER_NOT_FOUND" in refused.stderr + str(getattr(refused.exception, "reason", ""))
+    with connect(postgres_url) as connection:
+        assert connection.execute("SELECT to_regclass('migrations')").fetchone() == (None,)
 
 
 def test_a_look_at_the_audit_migrates_nothing(old: int, home: Path, postgres_url: str) -> None:
