@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from server.ledger.columns import POSTGRESQL_COLUMNS
+from server.ledger.columns import POSTGRESQL_COLUMNS, DuckDb
 from server.ledger.mirrored import LEFT_OUT, MIRRORED_BY
 from server.ledger.postgres.cursor import connect
 
@@ -28,7 +28,12 @@ def postgres_tables(url: str) -> Tables:
 def mirror_tables(path: Path) -> Tables:
     """Read a mirror whose process has ended."""
     with duckdb.connect(str(path), read_only=True) as mirror:
-        return {table: _rows(mirror.execute(_all_of(table).decode()), table) for table in MIRRORED_BY}
+        return tables_of(mirror)
+
+
+def tables_of(mirror: DuckDb) -> Tables:
+    """Read a mirror that is open."""
+    return {table: _rows(mirror.execute(_all_of(table).decode()), table) for table in MIRRORED_BY}
 
 
 def differing(before: Tables, after: Tables, shown: Tables) -> list[str]:

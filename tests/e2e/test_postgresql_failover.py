@@ -7,7 +7,6 @@ import json
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import grpc
@@ -17,8 +16,6 @@ from vestibule.v1 import conversation_pb2, funnel_pb2, media_pb2, session_pb2
 
 from server.cli.channel import open_aio_channel
 from server.cli.demo.proof import copied_ledger
-from server.ledger.columns import Cursor
-from server.ledger.mirrored import LEFT_OUT, MIRRORED_BY, columns_of
 from tests.e2e.harness import DATA, App, Server, config, propose, reason, start_server, stop_server
 from tests.e2e.outages import said
 from tests.e2e.shared_ray import SharedRay
@@ -34,8 +31,6 @@ APPS = 4
 OPENED_EACH = 5
 """Sessions that each app has opened when the primary is killed."""
 BACK_S = 120.0
-PAUSE_S = 0.1
-MIRROR_TRIES = 20
 
 
 @pytest.fixture
@@ -160,10 +155,7 @@ async def test_a_standby_takes_over_and_nothing_that_was_accepted_is_lost(
             await typing.say("The meter reads 04821")
             assert {await each for each in (*opening, stream)} == {"LEDGER_IO"}
             await asyncio.to_thread(standby.promote)
-            async with asyncio.timeout(BACK_S):
-                while not await _is_back(openers[0]):  # noqa: ASYNC110 - of another process
-                    await asyncio.sleep(PAUSE_S)
-
+            await eventually(lambda: _is_back(openers[0]), BACK_S)
             await _nothing_is_lost(openers, database)
             assert (await finished(app, upload.id)).state == media_pb2.UPLOAD_STATE_DONE
             came = await typing.resume(said("The meter reads 04821"), propose())
@@ -177,7 +169,7 @@ async def test_a_standby_takes_over_and_nothing_that_was_accepted_is_lost(
             told = await asyncio.to_thread(command, server, database, *asked)
             [[sessions]] = database.rows("SELECT count(*) FROM sessions")
             assert json.loads(told.stdout) == [{"sessions": sessions}], told.stderr
-            await _mirror_is_equal(server, database)
+            await eventually(lambda: asyncio.to_thread(_mirror_is_equal, server, database))
             for whole in (("ledger", "check"), ("audit", "verify", "--address", server.address)):
                 checked = await asyncio.to_thread(command, server, database, *whole)
                 assert checked.returncode == 0, checked.stdout
@@ -206,34 +198,14 @@ async def _nothing_is_lost(openers: list[Opener], database: Database) -> None:
     assert set(stored).issuperset(session_id for opener in openers for session_id in opener.events)
 
 
-async def _mirror_is_equal(server: Server, database: Database) -> None:
-    """The mirror has read the database since the failover, and has what PostgreSQL has as soon as nothing changes."""
-    for _ in range(MIRROR_TRIES):
-        source, copied, stored = await asyncio.to_thread(_mirror_and_database, server, database)
-        assert "/00000002/" in source, "the number of PostgreSQL's timeline after one failover"
-        if copied == stored:
-            return
-        await asyncio.sleep(1.0)
-    assert copied == stored
-
-
-def _mirror_and_database(server: Server, database: Database) -> tuple[str, dict[str, list[str]], dict[str, list[str]]]:
-    """What the mirror was read from, its rows, and those of the database."""
-    from server.ledger.postgres.cursor import PostgresCursor, connect
+def _mirror_is_equal(server: Server, database: Database) -> bool:
+    """Whether the mirror, which has read the database since the failover, has what PostgreSQL has."""
+    from tests.cluster.tables import differing, postgres_tables, tables_of  # psycopg is an extra
 
     file = server.home / "data" / "mirror.duckdb"
     with tempfile.TemporaryDirectory() as folder, copied_ledger(file, Path(folder)) as mirror:
-        columns = columns_of(mirror)
         [(source,)] = mirror.execute("SELECT source FROM mirror_position").fetchall()
-        copied = _rows(mirror, columns)
-    with closing(connect(database.url)) as connection:
-        return source, copied, _rows(PostgresCursor(connection), columns)
-
-
-def _rows(cursor: Cursor, columns: dict[str, list[str]]) -> dict[str, list[str]]:
-    """The rows of the mirrored tables, without what no mirror has."""
-    found = {}
-    for table in MIRRORED_BY:
-        chosen = ", ".join(f'"{name}"' for name in columns[table] if name not in LEFT_OUT.get(table, ()))
-        found[table] = sorted(repr(row) for row in cursor.execute(f"SELECT {chosen} FROM {table}").fetchall())
-    return found
+        copied = tables_of(mirror)
+    assert "/00000002/" in source, "the number of PostgreSQL's timeline after one failover"
+    stored = postgres_tables(database.url)
+    return not differing(stored, stored, copied)

@@ -98,16 +98,25 @@ class Member:
         return redaction.text.value
 
     @asynccontextmanager
-    async def calling(self) -> Any:
-        """Meanwhile it has sentences redacted and windows recognised, one after the other; no call may fail."""
+    async def calling(self, at_once: int = 1) -> Any:
+        """Meanwhile it has sentences redacted and windows recognised, one after the other; no call may fail.
+
+        Args:
+            at_once: How many clients do so.
+        """
 
         async def go_on() -> None:
             while True:
                 assert await self.redacted() == "I am [REDACTED_NAME]"
-                assert not (await self.gateway.speech_step(WINDOW, timeout_s=60.0)).no_speech
+                assert not (await self.gateway.speech_step(WINDOW, timeout_s=STARTS_S)).no_speech
                 self.answers += 1
 
-        calls = asyncio.create_task(go_on())
+        async def all_go_on() -> None:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(at_once):
+                    group.create_task(go_on())
+
+        calls = asyncio.create_task(all_go_on())
         try:
             await self.answered(calls)
             yield calls
@@ -120,7 +129,7 @@ class Member:
         """Return after so many further answers.
 
         Raises:
-            VestibuleError: A call failed.
+            ExceptionGroup: A call failed.
         """
         wanted = self.answers + count
         await eventually(lambda: calls.done() or self.answers >= wanted, STARTS_S)

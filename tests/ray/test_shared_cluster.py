@@ -12,7 +12,7 @@ import pytest
 from models.errors import WorkersMismatch
 from ray_tasks.types import SpeechModels
 from tests.eventually import eventually
-from tests.ray.joined_nodes import STARTS_S, WINDOW, Member, Nodes, config_of, two_nodes
+from tests.ray.joined_nodes import STARTS_S, Member, Nodes, config_of, two_nodes
 
 
 @pytest.fixture(scope="module")
@@ -83,44 +83,30 @@ async def test_calls_go_on_when_a_node_is_killed(nodes: Nodes) -> None:
         await member.cluster.stop()
 
 
-async def replicas_that_take_calls(member: Member) -> int:
-    """Those of Speech."""
-    return next(each.replicas for each in await member.gateway.engines() if each.kind == "speech")
+async def speech_has_grown(member: Member) -> bool:
+    """Whether two replicas take calls."""
+    return next(each.replicas for each in await member.gateway.engines() if each.kind == "speech") >= 2
 
 
 async def test_calls_go_on_when_the_node_is_killed_to_which_speech_has_grown(nodes: Nodes) -> None:
     small = config_of(nodes)
     speech = replace(small.speech, replicas=1, most_replicas=2)
     member = Member(replace(small, speech=speech, redaction=replace(small.redaction, replicas=1)))
-    answers = 0
-
-    async def keep_calling() -> None:
-        nonlocal answers
-        while True:
-            assert not (await member.gateway.speech_step(WINDOW, timeout_s=STARTS_S)).no_speech
-            answers += 1
-
     nodes.kill("second")
     try:
         await member.cluster.start()
         assert len(nodes.replicas("speech", "head")) == 1
         await asyncio.to_thread(nodes.start, "second")
-        async with asyncio.TaskGroup() as group:  # a call that fails ends it
-            calls = [group.create_task(keep_calling()) for _ in range(6)]
+        async with member.calling(at_once=6) as calls:
             await eventually(lambda: len(nodes.replicas("speech", "second")) == 1, STARTS_S)
-            async with asyncio.timeout(STARTS_S):
-                while await replicas_that_take_calls(member) < 2:  # noqa: ASYNC110 - Serve announces nothing
-                    await asyncio.sleep(0.5)
+            await eventually(lambda: speech_has_grown(member), STARTS_S)
             [grown] = map(psutil.Process, nodes.replicas("speech", "second"))
             ready_s = grown.cpu_times().user
             await eventually(lambda: grown.cpu_times().user > ready_s + 1.0, STARTS_S)  # it recognises, too
             await asyncio.to_thread(nodes.kill, "second")
-            before = answers
-            await eventually(lambda: answers >= before + 20, STARTS_S)
+            await member.answered(calls, 20)
             await asyncio.to_thread(nodes.start, "second")
             await eventually(lambda: len(nodes.replicas("speech", "second")) == 1, STARTS_S)
-            for each in calls:
-                each.cancel()
         assert member.cluster.state.restarts == 0
     finally:
         await member.cluster.stop()
