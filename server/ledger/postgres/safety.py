@@ -14,8 +14,8 @@ _SETTING: Final = "SELECT current_setting(?)"
 _OFF: Final = "off"
 
 _HINTS: Final = {
-    "synchronous_commit": "Set it for the user of the URL: ALTER ROLE ... SET synchronous_commit = on. Look also at the "
-    "database and at the options of the URL.",
+    "synchronous_commit": "Set it for the user of the URL: ALTER ROLE ... SET synchronous_commit = on. Look also at "
+    "the database and at the options of the URL.",
     "fsync": "Set it for the whole server: ALTER SYSTEM SET fsync = on, then SELECT pg_reload_conf().",
 }
 """Settings that must not be off, with what to do then. A commit is on the disk with any other values of both.
