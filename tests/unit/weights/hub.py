@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from huggingface_hub import constants
 
-from models.weights.registry import Weights
+from models.weights.types import Weights
 
 
 class Hub(BaseHTTPRequestHandler):
