@@ -53,7 +53,7 @@ async def work_through_an_outage(head: RayNode, server: Server) -> None:
         await until(channel, health_pb2.HealthCheckResponse.SERVING)
         assert (await app.finished(accepted.id)).state == media_pb2.UPLOAD_STATE_DONE
         assert await redacted(app) == "I am [REDACTED_NAME]"
-        assert (await ray(app)).detail == "Restarted 1 time(s)."
+        assert (await ray(app)).detail == "It runs. Restarted 1 time(s)."
         status = await app.admin.GetStatus(admin_pb2.GetStatusRequest())
         assert status.dead_letter_count == 0
     # Ray also ends a driver whose raylet is gone, so ours may be what is noticed first.

@@ -61,7 +61,7 @@ async def test_a_raylet_that_dies_is_replaced_under_a_stream_and_an_upload(home:
             assert status.dead_letter_count == 0
             back = await ray(app)
             assert back.healthy
-            assert back.detail == "Restarted 1 time(s)."
+            assert back.detail == "It runs. Restarted 1 time(s)."
         for step in ("cluster_lost", "cluster_restarting", "cluster_restarted"):
             assert f'"event": "{step}"' in server.log
         server.terminate()
