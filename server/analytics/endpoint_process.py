@@ -26,7 +26,7 @@ from server.analytics.catalogue import attach, detach, fence, open_catalogue, sh
 from server.analytics.channel import Channel, Message
 from server.analytics.endpoint_config import EndpointConfig
 from server.analytics.live_snapshot import LiveSnapshot
-from server.analytics.process_bounds import bound_memory, lower_priority
+from server.analytics.process_bounds import bound_memory, lower_priority, stack_bytes
 from server.analytics.quack import load_extensions, serve
 from server.analytics.query_guard import REFUSAL_FUNCTION, QueryGuard
 from server.analytics.refusals import Cause, Refused
@@ -37,6 +37,9 @@ from server.ledger.columns import DuckDb
 
 THREADS = 1
 """A query runs in the thread of its client. With more, a thread that waits for the guard would use a whole CPU."""
+
+SERVING_THREADS = 128
+"""That the extension makes to answer. Their stacks count as memory, though few of their pages are ever used."""
 
 MARK_TIMEOUT_S = 30.0
 """The server answers within 4 s, also when its ledger is busy."""
@@ -115,7 +118,8 @@ class _Endpoint:
         connection.create_function(REFUSAL_FUNCTION, self._guard.refusal_of, ["VARCHAR"], "VARCHAR", side_effects=True)
         lower_priority()  # before the threads that serve are made, and after what delays a restart
         serve(connection, config.port, config.token, self._attached, self._allows)
-        bound_memory(2 * self._config.limits.total_bytes)
+        # The threads come when they like, so their stacks may not be there yet.
+        bound_memory(2 * self._config.limits.total_bytes + SERVING_THREADS * stack_bytes())
 
     def look(self) -> None:
         """Delete an idle snapshot."""

@@ -7,6 +7,7 @@ import resource
 import signal
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import psutil
 
@@ -18,6 +19,10 @@ NICE = 15
 CPU_OVER = signal.SIGPROF
 TIME_OVER = signal.SIGALRM
 """The signals that end a process of which ``end_after`` bounds the time."""
+
+
+_USUAL_STACK: Final = 8 * 1024 * 1024
+"""Where the system sets no bound."""
 
 
 def lower_priority() -> None:
@@ -44,6 +49,12 @@ def bound_memory(more_bytes: int) -> None:
     """Let this process allocate only this much more. What needs more gets an error from the C library."""
     used = getattr(psutil.Process().memory_info(), "data", 0)
     limit(resource.RLIMIT_DATA, used + more_bytes)
+
+
+def stack_bytes() -> int:
+    """Memory that the C library sets aside for the stack of each thread."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_STACK)
+    return _USUAL_STACK if soft == resource.RLIM_INFINITY else soft
 
 
 def end_after(cpu_s: float, seconds: float) -> None:

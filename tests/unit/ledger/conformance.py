@@ -68,6 +68,7 @@ EMBEDDED: Final = frozenset(
         "test_migrations",
         "test_older_ledgers",
         "test_open_rewrite",
+        "test_opened",
         "test_rewrite",
         "test_tables",
     }
