@@ -1,9 +1,13 @@
 """What a GPU gains: both speech engines on the CPU and on the GPU, in half precision there, clip by clip in turns.
 
+Then what batches gain on the GPU: 16 callers have the clips recognised at the same time, in batches of at most 1, 4 and
+16 windows.
+
     python -m benchmarks.gpu [--data DIR/manifest.jsonl ...] [--limit N]
 
 Printed for each engine: median and sum of the compute seconds on both, the ratio, and the words wrong on both; half
-precision must not cost any. Without a GPU it says so and exits with 0, so that a run of all benchmarks goes on.
+precision must not cost any. Then, for each largest batch, the mean batch, the clips a second, and the words wrong.
+Without a GPU it says so and exits with 0, so that a run of all benchmarks goes on.
 Manifests are those of ``benchmarks.speech``; without one, the spoken clips of tests/data are used.
 
 What was predicted: docs/evaluation/constants/benchmarks.md, gpu.
@@ -13,7 +17,9 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import ctranslate2
@@ -22,9 +28,12 @@ from benchmarks.speech import Clip, error, manifest, own_clips, words
 from models.errors import NoSpeech
 from models.media.audio_decoder import decode
 from models.media.samples import Samples
-from models.speech.engines import ENGINES, build_engine
+from models.speech.engines import ENGINES, Device, build_engine
 from models.speech.types import SpeechEngine, SpeechOptions
 from server.settings import Settings
+
+CALLERS = 16
+BATCHES = (1, 4, CALLERS)
 
 
 def main() -> None:
@@ -41,6 +50,26 @@ def main() -> None:
     for name, clips in sets or [("tests/data", own_clips())]:
         for engine in ENGINES:
             compare(name, engine, clips)
+    print(f"\n{'set':18s} {'engine':16s} {'at most':>7s} {'mean':>6s} {'clips/s':>8s} {'WER':>7s}")
+    for name, clips in sets or [("tests/data", own_clips())]:
+        for engine in ENGINES:
+            for at_once in BATCHES:
+                batches(name, engine, clips, at_once, "cuda")
+
+
+def batches(name: str, engine: str, clips: Sequence[Clip], at_once: int, device: Device) -> None:
+    """One engine with batches of at most that many windows, which ``CALLERS`` fill."""
+    sizes: list[int] = []
+    side = build_engine(engine, Settings().weights_dir, device, at_once=at_once, on_batch=sizes.append)
+    samples = [decode(clip.audio.read_bytes()) for clip in clips]
+    hear(side, samples[0], clips[0].language)  # the first call compiles and loads
+    sizes.clear()
+    began = time.perf_counter()
+    with ThreadPoolExecutor(CALLERS) as callers:
+        heard = list(callers.map(lambda audio, clip: hear(side, audio, clip.language)[0], samples, clips))
+    rate = len(clips) / (time.perf_counter() - began)
+    mean = statistics.fmean(sizes or [1])
+    print(f"{name:18s} {engine:16s} {at_once:7d} {mean:6.1f} {rate:8.1f} {error(clips, heard, words):7.3f}", flush=True)
 
 
 def compare(name: str, engine: str, clips: Sequence[Clip]) -> None:

@@ -71,13 +71,16 @@ class SpeechWorker:
     def __init__(self, config: ClusterConfig, ask_redaction: RedactAsync, recorder: Recorder | None = None) -> None:
         speech, cache = config.speech, Path(config.weights_dir)
         weights, partial_weights = speech_weights(config)
+        recorder = RayRecorder() if recorder is None else recorder
+        self._metrics = CallMetrics(speech.engine, weights, recorder)
+        self._partial_metrics = CallMetrics(speech.engine, partial_weights, recorder)
 
-        def engine(weights: str) -> SpeechEngine:
-            device = cast(Device, speech.device)
-            return build_engine(speech.engine, cache, device, speech.threads, weights, speech.at_once)
+        def engine(metrics: CallMetrics) -> SpeechEngine:
+            device, model = cast(Device, speech.device), metrics.model
+            return build_engine(speech.engine, cache, device, speech.threads, model, speech.at_once, metrics.windows)
 
-        self._engine = engine(weights)
-        self._partial_engine = self._engine if partial_weights == weights else engine(partial_weights)
+        self._engine = engine(self._metrics)
+        self._partial_engine = self._engine if partial_weights == weights else engine(self._partial_metrics)
         self._vad = build_vad(cache)
         self._facts = EngineFacts(
             self._engine.name,
@@ -85,9 +88,6 @@ class SpeechWorker:
             speech_fingerprint(config),
             on_cpu("Speech", self._engine.device, speech.device),
         )
-        recorder = RayRecorder() if recorder is None else recorder
-        self._metrics = CallMetrics(self._engine.name, weights, recorder)
-        self._partial_metrics = CallMetrics(self._engine.name, partial_weights, recorder)
         self._key = load_or_create_key(Path(config.state_key_path))
         self._sealer = StateSealer(self._key)
         self._redact = ask_redaction

@@ -86,7 +86,24 @@ BATCHES: Final = WorkerMetric(
 BATCH_TEXTS: Final = WorkerMetric(
     "vestibule_redaction_texts", "Texts in these batches; divided by them, the mean size of a batch.", BATCHES.tags
 )
-WORKER_METRICS: Final = (CALL_SECONDS, ERRORS, AUDIO_SECONDS, COMPUTE_SECONDS, BATCHES, BATCH_TEXTS)
+SPEECH_BATCHES: Final = WorkerMetric(
+    "vestibule_speech_batches", "Batches of windows that were recognised together on a GPU.", ("engine", "model")
+)
+BATCH_WINDOWS: Final = WorkerMetric(
+    "vestibule_speech_windows",
+    "Windows in these batches; divided by them, the mean size of a batch.",
+    SPEECH_BATCHES.tags,
+)
+WORKER_METRICS: Final = (
+    CALL_SECONDS,
+    ERRORS,
+    AUDIO_SECONDS,
+    COMPUTE_SECONDS,
+    BATCHES,
+    BATCH_TEXTS,
+    SPEECH_BATCHES,
+    BATCH_WINDOWS,
+)
 """Sizes are counters: Ray adds up the middles of buckets to the ``_sum`` of a histogram, so means of one are wrong."""
 
 
@@ -152,6 +169,11 @@ class CallMetrics:
         if texts:
             self._recorder.record(BATCHES, 1.0, self._tags)
             self._recorder.record(BATCH_TEXTS, float(texts), self._tags)
+
+    def windows(self, together: int) -> None:
+        """Record how many windows of speech were recognised together."""
+        self._recorder.record(SPEECH_BATCHES, 1.0, self._tags)
+        self._recorder.record(BATCH_WINDOWS, float(together), self._tags)
 
 
 class _TimedCall:

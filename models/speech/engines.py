@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +29,7 @@ def build_engine(
     threads: int = 1,
     weights: str = DEFAULT_WEIGHTS,
     at_once: int = 1,
+    on_batch: Callable[[int], None] = lambda windows: None,
 ) -> SpeechEngine:
     """Load a speech engine and its voice activity detector from placed weights.
 
@@ -37,7 +39,9 @@ def build_engine(
         device: ``auto`` takes the GPU where there is one; the engine's ``device`` names the choice.
         threads: Of one decode, on the CPU.
         weights: Name of pinned or added Whisper weights.
-        at_once: How many windows are decoded at the same time; openai-whisper always decodes one.
+        at_once: How many windows are decoded at the same time; on a GPU they are one batch. openai-whisper decodes one
+            on the CPU.
+        on_batch: Gets the number of windows of each batch on a GPU.
 
     Raises:
         WeightsError: The weights were not placed, or were added for something else.
@@ -48,16 +52,26 @@ def build_engine(
     check_speech(weights, cache)
     vad = build_vad(cache)
     if name == CTRANSLATE2:
-        return _ctranslate2(weights, cache, vad, device, threads, at_once)
+        return _ctranslate2(weights, cache, vad, device, threads, at_once, on_batch)
     from models.speech.whisper.openai_checkpoint import whisper_checkpoint
     from models.speech.whisper.openai_engine import OpenAiWhisperEngine
 
-    return OpenAiWhisperEngine(whisper_checkpoint(weights, cache), vad, device, threads)
+    checkpoint = whisper_checkpoint(weights, cache)
+    if device == "auto":
+        import torch
+
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cpu":
+        return OpenAiWhisperEngine(checkpoint, vad, device, threads)
+    return OpenAiWhisperEngine(checkpoint, vad, device, threads, at_once, on_batch)
 
 
-def _ctranslate2(weights: str, cache: Path, vad: Vad, device: Device, threads: int, at_once: int) -> SpeechEngine:
+def _ctranslate2(
+    weights: str, cache: Path, vad: Vad, device: Device, threads: int, at_once: int, on_batch: Callable[[int], None]
+) -> SpeechEngine:
     import ctranslate2
 
+    from models.speech.whisper.ctranslate2_batches import CTranslate2BatchEngine
     from models.speech.whisper.ctranslate2_engine import CTranslate2Engine
     from models.speech.whisper.onnx_decoder import OnnxDecoder, TokenRules
     from models.speech.whisper.onnx_graph import decoder_files
@@ -67,13 +81,13 @@ def _ctranslate2(weights: str, cache: Path, vad: Vad, device: Device, threads: i
     if device == "auto":
         device = "cuda" if ctranslate2.get_cuda_device_count() > 0 else "cpu"
     if device == "cuda":
-        return CTranslate2Engine(folder, vad, device, threads, at_once)
+        return CTranslate2BatchEngine(folder, vad, device, at_once, on_batch=on_batch)
     silence = np.load(silence_file(weights, cache))
 
     def greedy(rules: TokenRules) -> OnnxDecoder:
         return OnnxDecoder(*decoder_files(weights, cache), rules, silence, threads)
 
-    return CTranslate2Engine(folder, vad, device, threads, at_once, silence, greedy)
+    return CTranslate2Engine(folder, vad, silence, greedy, threads, at_once)
 
 
 def build_vad(cache: Path) -> SileroVad:

@@ -54,7 +54,9 @@ class SpeechSettings(WorkerSettings):
         description="Threads for a window. `ctranslate2` is fastest with 1, see `AT_ONCE`; openai-whisper wants more.",
     )
     at_once: Threads = Field(
-        2, description="Windows that one replica recognises at the same time; openai-whisper always takes one."
+        2,
+        description="Windows that one replica recognises at the same time. On a GPU they are one batch; let "
+        "`MAX_ONGOING` be no smaller. On the CPU, openai-whisper takes one.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU where there is one.")
 
@@ -68,7 +70,8 @@ class SpeechSettings(WorkerSettings):
         """Number of windows that all replicas together recognise at the same time, once there are as many as may be:
         with fewer places than that, there would never be so many calls that more replicas are needed.
         """
-        return self.most * (min(self.at_once, self.max_ongoing) if self.engine == "ctranslate2" else 1)
+        one = self.engine == "openai-whisper" and self.device != "cuda"
+        return self.most * (1 if one else min(self.at_once, self.max_ongoing))
 
 
 class VisionSettings(WorkerSettings):

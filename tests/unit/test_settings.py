@@ -137,6 +137,16 @@ def test_there_are_places_for_as_many_windows_as_the_workers_may_become(
     assert Settings().speech.places == places
 
 
+@pytest.mark.parametrize(("device", "places"), [("auto", 1), ("cpu", 1), ("cuda", 3)])
+def test_openai_whisper_has_places_for_a_batch_on_a_gpu_alone(
+    monkeypatch: pytest.MonkeyPatch, device: str, places: int
+) -> None:
+    monkeypatch.setenv("VESTIBULE_SPEECH__ENGINE", "openai-whisper")
+    monkeypatch.setenv("VESTIBULE_SPEECH__DEVICE", device)
+    monkeypatch.setenv("VESTIBULE_SPEECH__AT_ONCE", "3")
+    assert Settings().speech.places == places
+
+
 def test_the_time_zone_of_sessions_is_checked_when_the_server_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Settings().flows.time_zone == "UTC"
     monkeypatch.setenv("VESTIBULE_FLOWS__TIME_ZONE", "Australia/Sydney")

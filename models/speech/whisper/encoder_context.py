@@ -22,6 +22,7 @@ class ContextPolicy:
         encoded_tail_s: With cached silence, so much silence after the speech is still encoded.
         min_context_s: Without, the shortest context.
         tail_s: Without, so much silence after the speech is encoded.
+        step_s: In batches, the context is a multiple of it, so that windows of different lengths fit into one.
         base_tokens: A hypothesis has at most so many tokens ...
         tokens_per_s: ... and so many more for each second; a longer one is a loop.
     """
@@ -30,8 +31,13 @@ class ContextPolicy:
     encoded_tail_s: float = 0.5
     min_context_s: float = 9.0
     tail_s: float = 2.5
+    step_s: float = 5.0
     base_tokens: int = 14
     tokens_per_s: float = 12.5
+
+    def most_tokens(self, length_s: float) -> int:
+        """Most tokens of a window of that length; a hypothesis with more is a loop."""
+        return int(self.base_tokens + self.tokens_per_s * length_s)
 
 
 DEFAULT_CONTEXT = ContextPolicy()
@@ -61,6 +67,13 @@ def encoder_frames(
         return _FULL_FRAMES, _FULL_FRAMES
     encoded = min(_FULL_FRAMES, _in_blocks(max(policy.min_context_s, length_s + policy.tail_s)))
     return encoded, encoded
+
+
+def batch_frames(length_s: float, decoding_pass: int, policy: ContextPolicy = DEFAULT_CONTEXT) -> int:
+    """Encoder frames to compute for a window that is decoded in a batch; arguments as for ``encoder_frames``."""
+    frames, _ = encoder_frames(length_s, 0, decoding_pass, policy)
+    step = round(policy.step_s * ENCODER_FRAMES_PER_S)
+    return min(_FULL_FRAMES, step * math.ceil(frames / step))
 
 
 def _in_blocks(length_s: float) -> int:

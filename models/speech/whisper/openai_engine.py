@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import numpy as np
 
 from models.media.samples import SAMPLE_RATE_HZ, Samples
+from models.speech.endpointing.policy import DEFAULT_POLICY
 from models.speech.endpointing.silero_vad import Vad
+from models.speech.whisper.batcher import Batcher, BatchWindow
 from models.speech.whisper.chunked_engine import ChunkedEngine, DecodingRequest
 from models.speech.whisper.features import FRAMES_PER_S, log_mel
 from models.speech.whisper.hypothesis import Hypothesis
@@ -30,19 +33,28 @@ class OpenAiWhisperEngine(ChunkedEngine):
     Args:
         checkpoint: Of :mod:`models.speech.whisper.openai_checkpoint`, or any of openai-whisper's own files.
         vad: Tells where speech is.
-        device: ``cpu``, ``cuda``, or ``auto`` for the GPU where there is one.
+        device: ``cpu`` or ``cuda``.
         threads: Of one decode, on the CPU. torch keeps this number for the whole process.
+        at_once: Most windows in a batch, and most calls at the same time.
+        on_batch: Gets the number of windows of each batch.
     """
 
     decoding_passes = 2
 
-    def __init__(self, checkpoint: Path, vad: Vad, device: str = "auto", threads: int = 2) -> None:
+    def __init__(
+        self,
+        checkpoint: Path,
+        vad: Vad,
+        device: Literal["cpu", "cuda"],
+        threads: int = 2,
+        at_once: int = 1,
+        on_batch: Callable[[int], None] = lambda windows: None,
+    ) -> None:
         import torch
         import whisper
 
-        super().__init__(vad)
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
+        super().__init__(vad, DEFAULT_POLICY.windows, at_once)
+        self._decode_windows = Batcher(self._decode_together, at_once, on_batch)
         if device == "cpu":
             torch.set_num_threads(threads)
         self._device = device
@@ -80,20 +92,27 @@ class OpenAiWhisperEngine(ChunkedEngine):
             request.options.beam_size, _RETRY_BEAM if request.decoding_pass else 1, script.beam_size if script else 1
         )
         prompt = initial_prompt(request.language, request.options.vocabulary)
-        features = self._torch.from_numpy(log_mel(samples, _FULL_FRAMES, self._model.dims.n_mels)).to(
-            self._model.device
-        )
         options = self._whisper.DecodingOptions(
             language=request.language if self._model.is_multilingual else "en",
             temperature=0.0,
             beam_size=beam if beam > 1 else None,
             prompt=f" {prompt}" if prompt else None,
             without_timestamps=True,
-            suppress_tokens=[_DEFAULT_SUPPRESSED, *self._foreign(request.language, request.options.vocabulary)],
+            suppress_tokens=(_DEFAULT_SUPPRESSED, *self._foreign(request.language, request.options.vocabulary)),
             fp16=self._device == "cuda",
         )
-        result = self._whisper.decode(self._model, features, options)
-        words = self._words(features, result, len(samples)) if request.options.word_times else ()
+        return self._decode_windows(BatchWindow(samples, request, key=options))
+
+    def _decode_together(self, windows: Sequence[BatchWindow]) -> list[Hypothesis]:
+        mels = self._model.dims.n_mels
+        features = np.stack([log_mel(window.samples, _FULL_FRAMES, mels) for window in windows])
+        on_device = self._torch.from_numpy(features).to(self._model.device)
+        results = self._whisper.decode(self._model, on_device, cast(Any, windows[0].key))
+        return [self._hypothesis(*each) for each in zip(windows, on_device, results, strict=True)]
+
+    def _hypothesis(self, window: BatchWindow, features: Any, result: Any) -> Hypothesis:
+        request = window.request
+        words = self._words(features, result, len(window.samples)) if request.options.word_times else ()
         return Hypothesis(
             text=result.text.strip(),
             language=result.language,

@@ -14,10 +14,12 @@ from models.text import RawText
 from ray_tasks.worker_metrics import (
     AUDIO_SECONDS,
     BATCH_TEXTS,
+    BATCH_WINDOWS,
     BATCHES,
     CALL_SECONDS,
     COMPUTE_SECONDS,
     ERRORS,
+    SPEECH_BATCHES,
     WORKER_METRICS,
     CallMetrics,
     RayRecorder,
@@ -100,6 +102,9 @@ def test_sums_of_which_one_is_nothing_are_left_out(recorded: Recorded) -> None:
     assert recorded.values == []
     metrics.batch(3)
     assert [value for value, _tags in recorded.of(BATCHES) + recorded.of(BATCH_TEXTS)] == [1.0, 3.0]
+    for together in (4, 2):
+        metrics.windows(together)
+    assert [value for value, _tags in recorded.of(SPEECH_BATCHES) + recorded.of(BATCH_WINDOWS)] == [1.0, 1.0, 4.0, 2.0]
 
 
 async def test_the_speech_worker_records_its_windows(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.speech.whisper.encoder_context import encoder_frames
+from models.speech.whisper.encoder_context import batch_frames, encoder_frames
 from models.speech.whisper.onnx_decoder import BLOCK_FRAMES
 
 SILENCE = 950
@@ -43,3 +43,11 @@ def test_few_different_lengths_are_encoded() -> None:
     for decoding_pass in (0, 1):
         lengths = {encoder_frames(float(s), SILENCE, decoding_pass)[0] for s in np.arange(0.02, 30, 0.01)}
         assert len(lengths) <= FULL // BLOCK_FRAMES
+
+
+@pytest.mark.parametrize(
+    ("length_s", "frames"), [(0.02, 500), (3.0, 500), (7.4, 500), (7.6, 750), (16.0, 1000), (29.0, 1500), (30.0, 1500)]
+)
+def test_windows_of_a_batch_get_the_context_of_the_next_longer_step(length_s: float, frames: int) -> None:
+    assert batch_frames(length_s, decoding_pass=0) == frames
+    assert batch_frames(length_s, decoding_pass=1) == FULL

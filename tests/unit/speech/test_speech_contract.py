@@ -22,9 +22,9 @@ from models.errors import InvalidInput, NoSpeech, WeightsError
 from models.media.audio_decoder import decode
 from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.speech.endpointing.policy import WindowPolicy
-from models.speech.engines import ENGINES, OPENAI_WHISPER, build_engine, build_vad
+from models.speech.engines import CTRANSLATE2, ENGINES, OPENAI_WHISPER, build_engine, build_vad
 from models.speech.types import SpeechEngine, SpeechOptions, Transcript
-from models.speech.whisper.ctranslate2_engine import CTranslate2Engine
+from models.speech.whisper.ctranslate2_batches import CTranslate2BatchEngine
 from models.weights.store import locate
 from server.settings import Settings
 
@@ -39,7 +39,7 @@ TINY = "whisper-tiny.en"
 """Weights that need a third of the time, for what does not depend on the weights."""
 
 GPU_WAY = "ctranslate2, as on a GPU"
-"""Without cached silence and the optional ONNX decoder."""
+"""Decodes windows of several calls in one batch, here on the CPU."""
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +55,10 @@ def tiny_built(weights_cache: Path) -> Callable[[str], SpeechEngine]:
     return cache(lambda name: _build(name, weights_cache, TINY))
 
 
-def _build(name: str, weights_cache: Path, weights: str) -> SpeechEngine:
+def _build(name: str, weights_cache: Path, weights: str, at_once: int = 1) -> SpeechEngine:
     if name == GPU_WAY:
-        return CTranslate2Engine(locate(weights, weights_cache), build_vad(weights_cache), "cpu")
-    return build_engine(name, weights_cache, device="cpu", threads=1, weights=weights)
+        return CTranslate2BatchEngine(locate(weights, weights_cache), build_vad(weights_cache), "cpu", at_once)
+    return build_engine(name, weights_cache, device="cpu", threads=1, weights=weights, at_once=at_once)
 
 
 @pytest.fixture(scope="module", params=[*ENGINES, GPU_WAY])
@@ -298,11 +298,14 @@ def test_an_unknown_engine_and_missing_weights_are_named(tmp_path: Path) -> None
         build_engine("ctranslate2", tmp_path)
 
 
-def test_windows_are_recognized_concurrently_and_returned_in_order(weights_cache: Path, visit: Samples) -> None:
-    policy = WindowPolicy(max_window_s=6.0)
-    folder, vad = locate(TINY, weights_cache), build_vad(weights_cache)
-    one, two = (CTranslate2Engine(folder, vad, "cpu", at_once=n, policy=policy) for n in (1, 2))
+@pytest.mark.parametrize("name", [CTRANSLATE2, GPU_WAY])
+def test_windows_are_recognized_concurrently_and_returned_in_order(
+    name: str, weights_cache: Path, visit: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = (_build(name, weights_cache, TINY, at_once) for at_once in (1, 2))
     assert (one.at_once, two.at_once) == (1, 2)
+    for each in (one, two):
+        monkeypatch.setattr(each, "_policy", WindowPolicy(max_window_s=6.0))
     alone, together = one.transcribe(visit, ENGLISH), two.transcribe(visit, ENGLISH)
     assert len(together.segments) > 2
     assert [(s.start_s, s.text.reveal()) for s in together.segments] == [
