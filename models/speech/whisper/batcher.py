@@ -9,8 +9,8 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from models.cancellation import Cancelled
@@ -32,10 +32,16 @@ class BatchWindow:
 
 @dataclass(eq=False)
 class _Waiting(Generic[Result]):
-    """A window whose thread waits for the result."""
+    """A window whose thread waits.
+
+    Attributes:
+        taken: It is not in the queue any more. Without a result, its own thread is to decode it.
+        result: What was decoded in it.
+    """
 
     window: BatchWindow
-    result: Future[Result] = field(default_factory=Future)
+    taken: bool = False
+    result: Result | None = None
 
 
 class Batcher(Generic[Result]):
@@ -67,15 +73,21 @@ class Batcher(Generic[Result]):
         """
         own: _Waiting[Result] = _Waiting(window)
         self._waiting.append(own)
-        while not own.result.done():
+        while True:
             with self._turn:
-                # Another thread may have decoded it while this one waited for its turn.
-                if not own.result.done():
+                if not own.taken:
                     self._decode_next()
-        return own.result.result()
+                if own.result is not None:
+                    return own.result
+                if own.taken:
+                    window.request.check_cancelled()
+                    return self._decode_batch([own])
 
     def _decode_next(self) -> None:
-        """Decode the window that waits longest, and those that may be in one batch with it."""
+        """Take the window that waits longest, and those that may be in one batch with it. Decode them if many.
+
+        A window that comes alone, whose caller gave up, or that was in a batch that failed is left to its own thread.
+        """
         first = self._waiting.popleft()
         batch, later = [first], deque[_Waiting[Result]]()
         for _ in range(len(self._waiting)):
@@ -83,29 +95,25 @@ class Batcher(Generic[Result]):
             together = each.window.key == first.window.key and len(batch) < self._most
             (batch if together else later).append(each)
         self._waiting.extendleft(reversed(later))
-        self._decode_together([each for each in batch if _still_wanted(each)])
+        for each in batch:
+            each.taken = True
+        wanted = [each for each in batch if _still_wanted(each.window)]
+        if len(wanted) > 1:
+            with suppress(RuntimeError, MemoryError):  # such as a batch that does not fit into the GPU's memory
+                self._decode_batch(wanted)
 
-    def _decode_together(self, batch: Sequence[_Waiting[Result]]) -> None:
-        if not batch:
-            return
-        try:
-            results = self._decode([each.window for each in batch])
-        except BaseException as error:  # noqa: BLE001  each thread that waits must get an end, also of a MemoryError
-            if len(batch) == 1:
-                batch[0].result.set_exception(error)
-                return
-            for each in batch:  # such as a batch that does not fit into the GPU's memory
-                self._decode_together([each])
-            return
+    def _decode_batch(self, batch: Sequence[_Waiting[Result]]) -> Result:
+        """Decode windows together; returns the result of the first."""
+        results = self._decode([each.window for each in batch])
         self._on_batch(len(batch))
         for each, result in zip(batch, results, strict=True):
-            each.result.set_result(result)
+            each.result = result
+        return results[0]
 
 
-def _still_wanted(waiting: _Waiting[Result]) -> bool:
+def _still_wanted(window: BatchWindow) -> bool:
     try:
-        waiting.window.request.check_cancelled()
-    except (Cancelled, DeadlineExceeded) as error:
-        waiting.result.set_exception(error)
+        window.request.check_cancelled()
+    except (Cancelled, DeadlineExceeded):
         return False
     return True

@@ -125,7 +125,8 @@ def test_a_window_that_cannot_be_decoded_fails_alone() -> None:
     assert callers.decoded([first, last]) == [1.0, 3.0]
     with pytest.raises(RuntimeError, match="out of memory"):
         bad.result()
-    assert decoder.batches == [[0.0], [1.0, 2.0, 3.0], [1.0], [2.0], [3.0]]
+    assert decoder.batches[:2] == [[0.0], [1.0, 2.0, 3.0]]
+    assert sorted(decoder.batches[2:]) == [[1.0], [2.0], [3.0]]
 
 
 def test_a_batch_that_is_too_large_is_decoded_window_by_window() -> None:
