@@ -56,6 +56,12 @@ def main() -> None:
     parser.add_argument("--uploads", type=int, default=2000, help="Pictures and recordings that are sent.")
     parser.add_argument("--typed", type=int, default=100, help="Talks that are typed, with a record each.")
     parser.add_argument("--every", type=float, default=40.0, help="Seconds between two faults.")
+    parser.add_argument(
+        "--mounts",
+        type=Path,
+        nargs="+",
+        help="Mounts of one network file system, in place of a local folder: the servers take one after the other.",
+    )
     parser.add_argument("--keep", type=Path, help="Folder for logs and mirrors; by default they are deleted.")
     arguments = parser.parse_args()
     configure("critical", "json")
@@ -73,7 +79,7 @@ async def run(home: Path, arguments: argparse.Namespace) -> list[str]:
     """One run; returns what is wrong."""
     say(f"seed {arguments.seed}, {len(SERVERS)} servers")
     seen, clip, began = Seen(), visit_pcm()[: int(CLIP_S * BYTES_A_SECOND)], time.monotonic()
-    async with ClusterStage(home, random.Random(f"{arguments.seed}/targets")) as stage:
+    async with ClusterStage(home, random.Random(f"{arguments.seed}/targets"), arguments.mounts) as stage:
         clients = Clients(stage.address, stage.credential, seen, asyncio.Event(), OPTIONS)
         reference = await _without_faults(stage, clip)
         work: list[tuple[int, Iterator[int], Callable[[int], Awaitable[None]]]] = [

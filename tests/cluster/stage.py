@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import random
 import re
 import secrets
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -49,10 +50,15 @@ class ClusterStage:
 
     Args:
         home: Folder of the run.
+        mounts: Of one network file system, which the servers take one after the other; None for a local folder.
     """
 
-    def __init__(self, home: Path, chance: random.Random) -> None:
+    def __init__(self, home: Path, chance: random.Random, mounts: Sequence[Path] | None = None) -> None:
         self._home = home
+        folder = f"shared-{secrets.token_hex(4)}"
+        self._shared = {
+            name: mount / folder for name, mount in zip(SERVERS, itertools.cycle(mounts or [home]), strict=False)
+        }
         self._chance = chance
         self._stack = ExitStack()
         self._ports = dict(zip(SERVERS, free_ports(len(SERVERS)), strict=True))
@@ -83,12 +89,13 @@ class ClusterStage:
     @property
     def files(self) -> list[Path]:
         """All files: logs, state, mirrors, spool, what the upstream received, and those of Ray."""
-        return [path for top in (self._home, self._head.folder) for path in top.rglob("*") if path.is_file()]
+        tops = {self._home, self._head.folder, self._shared[SERVERS[0]]}
+        return [path for top in tops for path in top.rglob("*") if path.is_file()]
 
     @property
     def spooled(self) -> list[Path]:
         """The files of the spool. Some may be gone before they are read."""
-        return list((self._home / "shared" / "spool").iterdir())
+        return list((self._shared[SERVERS[0]] / "spool").iterdir())
 
     @property
     def mirrors(self) -> dict[str, Path]:
@@ -173,7 +180,7 @@ class ClusterStage:
         write_atomically(self._home / name / "state" / OPERATOR_KEY_FILE, self._operator_key.encode())
         [llm] = set(re.findall(r"http://[\w.:]+", self._upstream.log.read_text()))
         settings = (
-            f"shared_dir={self._home / 'shared'}",
+            f"shared_dir={self._shared[name]}",
             f"ray.address={self._head.address}",
             "console.enabled=false",
             # No two of them fit on one node.
