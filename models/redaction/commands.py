@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Final, Literal
 
 from models.redaction.lexicons.loader import word_lists
+from models.redaction.normalize.words import MARKS
 
 Command = Literal["skip", "back"]
 
@@ -75,7 +76,8 @@ def folded(text: str) -> str:
 def any_of(wanted: Iterable[str]) -> re.Pattern[str]:
     """A pattern of whole phrases in folded text, the longest first; one that never matches for none."""
     known = sorted({folded(phrase) for phrase in wanted} - {""}, key=len, reverse=True)
-    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, known))})(?!\w)" if known else r"(?!)")
+    edge = rf"[\w{MARKS}]"
+    return re.compile(rf"(?<!{edge})(?:{'|'.join(map(re.escape, known))})(?!{edge})" if known else r"(?!)")
 
 
 @lru_cache(maxsize=256)

@@ -15,6 +15,7 @@ from typing import Final
 
 from models.redaction.lexicons.loader import word_lists
 from models.redaction.normalize.view import original
+from models.redaction.normalize.words import MARKS
 from models.redaction.slots.announcements import SUBJECT, announcements_of
 from server.flows.extraction import TAG
 from server.flows.texts import base_language
@@ -266,6 +267,5 @@ def _any(lists: dict[str, str], code: str) -> re.Pattern[str]:
 @lru_cache(maxsize=512)
 def _pattern(entries: Iterable[str]) -> re.Pattern[str]:
     known = "|".join(entries)
-    # re does not count the vowel signs of Hindi as characters of a word.
-    edge = r"[\w\u0900-\u094d]"
+    edge = rf"[\w{MARKS}]"
     return re.compile(rf"(?<!{edge})(?:{known})(?!{edge})" if known else r"(?!)", re.IGNORECASE)
