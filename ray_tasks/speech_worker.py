@@ -241,7 +241,7 @@ class SpeechWorker:
     async def _recognize_windows(
         self, windows: Sequence[Window], total: int, read: Callable[[int, int], Samples], options: SpeechOptions
     ) -> Transcript:
-        """The engine gets one window at a time, so a live stream waits for one window at most."""
+        """The engine gets one window at a time, so that the windows of live streams come between them."""
         segments: list[Segment] = []
         compute_s = 0.0
         for number, span in enumerate(window.span for window in windows):

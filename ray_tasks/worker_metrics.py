@@ -87,7 +87,9 @@ BATCH_TEXTS: Final = WorkerMetric(
     "vestibule_redaction_texts", "Texts in these batches; divided by them, the mean size of a batch.", BATCHES.tags
 )
 SPEECH_BATCHES: Final = WorkerMetric(
-    "vestibule_speech_batches", "Batches of windows that were recognised together on a GPU.", ("engine", "model")
+    "vestibule_speech_batches",
+    "Batches of windows that came to be recognised on a GPU; a window that comes alone is one, too.",
+    ("engine", "model"),
 )
 BATCH_WINDOWS: Final = WorkerMetric(
     "vestibule_speech_windows",

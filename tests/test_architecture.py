@@ -15,6 +15,7 @@ from tests.source_tree import LAYERS, ROOT, STUBS, Module, first, imports, modul
 
 # Where a broad except is the point of the code: an edge at which anything at all becomes an answer or a log line.
 BROAD_EXCEPT_EDGES = {
+    "models/speech/whisper/batcher.py",  # the thread hands whatever the decoder raised to whoever waits for it
     "server/app.py",  # whatever ends the server is its last line, with a reason
     "server/mirror_app.py",  # the same of a mirror of its own
     "server/rpc/interceptors/errors.py",  # a defect becomes INTERNAL without a trace
@@ -261,7 +262,7 @@ def _passes_on(handler: ast.ExceptHandler) -> bool:
 
 ORDER = {
     "models.redaction": (
-        "flow_words types entities lexicons commands normalize redacted_text spans patterns countries dialogue_context "
+        "flow_words types entities lexicons normalize commands redacted_text spans patterns countries dialogue_context "
         "itn recognizers slots postprocess ner own_model policy detection draft safety sealing stages own_values "
         "redactor streaming explain adding"
     ),

@@ -55,8 +55,9 @@ class SpeechSettings(WorkerSettings):
     )
     at_once: Threads = Field(
         2,
-        description="Windows that one replica recognises at the same time. On a GPU they are one batch; let "
-        "`MAX_ONGOING` be no smaller. On the CPU, openai-whisper takes one.",
+        description="Windows that one replica takes at the same time, and no more than `MAX_ONGOING`. On a GPU, those "
+        "that wait while a batch is recognised are the next batch, about half of them. openai-whisper takes one, and "
+        "more only if `DEVICE` is `cuda`.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU where there is one.")
 

@@ -1,21 +1,21 @@
-"""Decodes windows of several calls in one batch. Nobody waits for a batch to fill.
+"""Decodes windows of several calls in one batch. No window waits for a batch to fill.
 
-One thread decodes at a time. What other threads want decoded meanwhile is the next batch. So a window that comes alone
-is decoded alone, at once, and batches grow as the GPU gets busy.
+One thread decodes. What callers want decoded meanwhile is the next batch. So a window that comes alone is decoded
+alone, at once, and batches grow as the GPU gets busy.
 """
 
 from __future__ import annotations
 
-import threading
+import math
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from models.cancellation import Cancelled
-from models.errors import DeadlineExceeded
-from models.media.samples import Samples
+import numpy as np
+import numpy.typing as npt
+
 from models.speech.whisper.chunked_engine import DecodingRequest
 
 Result = TypeVar("Result")
@@ -23,25 +23,27 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class BatchWindow:
-    """A window, and how to decode it. ``key`` is the same for windows that one batch may have together."""
+    """A window, and how to decode it.
 
-    samples: Samples
+    Attributes:
+        features: Of ``log_mel``, shape (mels, frames).
+        samples: Length of the window.
+        request: Of its caller.
+        key: The same for windows that one batch may have together.
+    """
+
+    features: npt.NDArray[np.float32]
+    samples: int
     request: DecodingRequest
     key: Hashable
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class _Waiting(Generic[Result]):
-    """A window whose thread waits.
-
-    Attributes:
-        taken: It is not in the queue any more. Without a result, its own thread is to decode it.
-        result: What was decoded in it.
-    """
+    """A window whose caller waits for the result."""
 
     window: BatchWindow
-    taken: bool = False
-    result: Result | None = None
+    result: Future[Result] = field(default_factory=Future)
 
 
 class Batcher(Generic[Result]):
@@ -49,8 +51,8 @@ class Batcher(Generic[Result]):
 
     Args:
         decode: Decodes windows of one key; the results are in their order.
-        most: Windows in a batch.
-        on_batch: Gets the number of windows of each batch.
+        most: Windows in a batch. If a batch fails, but not its windows one by one, later batches have half as many.
+        on_batch: Gets the number of windows of each batch, before it is decoded.
     """
 
     def __init__(
@@ -62,58 +64,52 @@ class Batcher(Generic[Result]):
         self._decode = decode
         self._most = most
         self._on_batch = on_batch
-        self._turn = threading.Lock()
-        self._waiting: deque[_Waiting[Result]] = deque()
+        self._queue: deque[_Waiting[Result]] = deque()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="batches")
 
     def __call__(self, window: BatchWindow) -> Result:
-        """Decode a window, perhaps together with those of other threads.
+        """Decode a window, perhaps together with those of other callers.
 
         Raises:
-            Cancelled, DeadlineExceeded: Its caller does not wait any more. The others are decoded.
+            Cancelled, DeadlineExceeded: The caller does not wait any more.
         """
-        own: _Waiting[Result] = _Waiting(window)
-        self._waiting.append(own)
-        while True:
-            with self._turn:
-                if not own.taken:
-                    self._decode_next()
-                if own.result is not None:
-                    return own.result
-                if own.taken:
-                    window.request.check_cancelled()
-                    return self._decode_batch([own])
+        waiting: _Waiting[Result] = _Waiting(window)
+        self._queue.append(waiting)
+        self._thread.submit(self._decode_next)
+        cancellation = window.request.options.cancellation
+        left_s = cancellation.left_s
+        try:
+            with cancellation.calling(waiting.result.cancel):
+                return waiting.result.result(None if math.isinf(left_s) else left_s)
+        except (CancelledError, TimeoutError):
+            waiting.result.cancel()
+            window.request.check_cancelled()
+            raise
 
     def _decode_next(self) -> None:
-        """Take the window that waits longest, and those that may be in one batch with it. Decode them if many.
+        """Decode the window that waits longest, and those that fit into its batch. There may be none by now."""
+        batch, later = list[_Waiting[Result]](), list[_Waiting[Result]]()
+        for _ in range(len(self._queue)):
+            each = self._queue.popleft()
+            if batch and (each.window.key != batch[0].window.key or len(batch) == self._most):
+                later.append(each)
+            elif each.result.set_running_or_notify_cancel():
+                batch.append(each)
+        self._queue.extendleft(reversed(later))
+        if batch and not self._succeeds(batch):
+            succeeded = [self._succeeds([each]) for each in batch]
+            if all(succeeded):
+                self._most = max(1, len(batch) // 2)
 
-        A window that comes alone, whose caller gave up, or that was in a batch that failed is left to its own thread.
-        """
-        first = self._waiting.popleft()
-        batch, later = [first], deque[_Waiting[Result]]()
-        for _ in range(len(self._waiting)):
-            each = self._waiting.popleft()
-            together = each.window.key == first.window.key and len(batch) < self._most
-            (batch if together else later).append(each)
-        self._waiting.extendleft(reversed(later))
-        for each in batch:
-            each.taken = True
-        wanted = [each for each in batch if _still_wanted(each.window)]
-        if len(wanted) > 1:
-            with suppress(RuntimeError, MemoryError):  # such as a batch that does not fit into the GPU's memory
-                self._decode_batch(wanted)
-
-    def _decode_batch(self, batch: Sequence[_Waiting[Result]]) -> Result:
-        """Decode windows together; returns the result of the first."""
-        results = self._decode([each.window for each in batch])
-        self._on_batch(len(batch))
-        for each, result in zip(batch, results, strict=True):
-            each.result = result
-        return results[0]
-
-
-def _still_wanted(window: BatchWindow) -> bool:
-    try:
-        window.request.check_cancelled()
-    except (Cancelled, DeadlineExceeded):
-        return False
-    return True
+    def _succeeds(self, batch: Sequence[_Waiting[Result]]) -> bool:
+        """Decode windows together; returns whether they were. One window that fails gets the error."""
+        try:
+            self._on_batch(len(batch))
+            results = list(zip(batch, self._decode([each.window for each in batch]), strict=True))
+        except Exception as error:  # noqa: BLE001 - it is handed to whoever waits
+            if len(batch) == 1:
+                batch[0].result.set_exception(error)
+            return False
+        for each, result in results:
+            each.result.set_result(result)
+        return True

@@ -1,8 +1,8 @@
 """Whisper on CTranslate2, on a GPU: windows of several calls are decoded in one batch.
 
-A GPU takes about as long for one window as for several. A batch needs one length, so windows get the context of the
-next longer step. What else a window gets does not depend on those beside it. But numbers are rounded in another way
-in a batch, so a word of which the model is unsure may come out otherwise.
+All windows of a batch have one length, so each gets the context of the next longer step, and as many tokens as that
+context may have. What a window gets does not depend on those beside it. But numbers are rounded in another way in a
+batch, so a word of which the model is unsure may come out otherwise.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from models.speech.whisper.chunked_engine import ChunkedEngine, DecodingRequest
 from models.speech.whisper.ctranslate2_model import BEAM, DECODING_PASSES, MAX_TOKENS, CTranslate2Whisper, Decoding
 from models.speech.whisper.encoder_context import DEFAULT_CONTEXT, ContextPolicy, batch_frames
 from models.speech.whisper.hypothesis import Hypothesis
+from models.speech.whisper.silence_states import ENCODER_FRAMES_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,10 @@ class CTranslate2BatchEngine(ChunkedEngine):
         folder: Where Whisper weights were placed.
         vad: Tells where speech is.
         device: ``cuda``; tests take ``cpu``.
-        at_once: Most windows in a batch, and most calls at the same time.
+        at_once: Most calls at the same time, and most windows in a batch.
         context: How much context windows get.
         policy: How recordings are cut.
-        on_batch: Gets the number of windows of each batch.
+        on_batch: Gets the number of windows of each batch that is decoded.
     """
 
     decoding_passes = DECODING_PASSES
@@ -91,29 +92,30 @@ class CTranslate2BatchEngine(ChunkedEngine):
     def _decode(self, samples: Samples, request: DecodingRequest) -> Hypothesis:
         request.check_cancelled()
         frames = batch_frames(len(samples) / SAMPLE_RATE_HZ, request.decoding_pass, self._context)
+        features = self._model.features(samples, frames)
         language, probability = request.language, 1.0
         if language is None and not self._model.tokens.languages:
             language = "en"
         if language is None:
-            language, probability = self._detect(BatchWindow(samples, request, frames))
-        key = _Key(frames, self._model.decoding(request, language), len(self._model.prompt(request, language)))
-        hypothesis = self._decode_windows(BatchWindow(samples, request, key))
+            language, probability = self._detect(BatchWindow(features, len(samples), request, frames))
+        decoding, prompt = self._model.decoding(request, language), self._model.prompt(request, language)
+        key = _Key(frames, decoding, len(prompt))
+        hypothesis = self._decode_windows(BatchWindow(features, len(samples), request, key))
         return replace(hypothesis, language_probability=probability)
 
     def _detect_together(self, windows: Sequence[BatchWindow]) -> list[tuple[str, float]]:
-        frames = cast(int, windows[0].key)
-        return self._model.detect_language(self._model.encode([window.samples for window in windows], frames))
+        return self._model.detect_language(self._model.encode([window.features for window in windows]))
 
     def _decode_together(self, windows: Sequence[BatchWindow]) -> list[Hypothesis]:
         key = cast(_Key, windows[0].key)
-        language, room = key.decoding.language, MAX_TOKENS - key.prompt_tokens
-        lengths = [len(window.samples) for window in windows]
-        most = [min(self._context.most_tokens(length / SAMPLE_RATE_HZ), room) for length in lengths]
-        encoded = self._model.encode([window.samples for window in windows], key.frames)
+        language, context_s = key.decoding.language, key.frames / ENCODER_FRAMES_PER_S
+        most = min(self._context.most_tokens(context_s), MAX_TOKENS - key.prompt_tokens)
+        encoded = self._model.encode([window.features for window in windows])
         prompts = [self._model.prompt(window.request, language) for window in windows]
-        found = self._model.generate(encoded, prompts, max(most), key.decoding)
-        found = [replace(one, tokens=one.tokens[:tokens]) for one, tokens in zip(found, most, strict=True)]
-        words = self._model.align(encoded, language, [one.tokens for one in found], lengths)
+        found = self._model.generate(encoded, prompts, most, key.decoding)
+        words = self._model.align(
+            encoded, language, [one.tokens for one in found], [window.samples for window in windows]
+        )
         return [
             self._model.hypothesis(one, timed, window.request, language, 1.0)
             for one, timed, window in zip(found, words, windows, strict=True)

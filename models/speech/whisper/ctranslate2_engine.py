@@ -88,7 +88,7 @@ class CTranslate2Engine(ChunkedEngine):
         frames, context = encoder_frames(
             length_s, len(self._silence), request.decoding_pass, self._context, quick=request.options.quick
         )
-        states = self._model.encode([samples], frames)
+        states = self._model.encode([self._model.features(samples, frames)])
         request.check_cancelled()
         greedily = (
             request.decoding_pass < BEAM_PASS and request.options.beam_size == 1 and request.language not in SCRIPTS

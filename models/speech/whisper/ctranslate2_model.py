@@ -13,7 +13,7 @@ from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.speech.whisper.chunked_engine import DecodingRequest
 from models.speech.whisper.features import FRAMES_PER_S, log_mel
 from models.speech.whisper.hypothesis import Hypothesis, needs_no_speech
-from models.speech.whisper.onnx_decoder import DecodedTokens, softmax
+from models.speech.whisper.onnx_decoder import DecodedTokens, Floats, softmax
 from models.speech.whisper.script import SCRIPTS, initial_prompt
 from models.speech.whisper.silence_states import ENCODER_FRAMES_PER_S
 from models.speech.whisper.tokenizer import WhisperTokens
@@ -89,10 +89,13 @@ class CTranslate2Whisper:
         expected = self.tokens.prompt(initial_prompt(language, request.options.vocabulary))
         return [*expected, *self.tokens.start(language)]
 
-    def encode(self, windows: Sequence[Samples], frames: int) -> ctranslate2.StorageView:
-        """Encoder output, shape (windows, frames, width)."""
-        features = np.stack([log_mel(samples, 2 * frames, self._model.n_mels) for samples in windows])
-        return self._model.encode(ctranslate2.StorageView.from_array(features), to_cpu=False)
+    def features(self, samples: Samples, frames: int) -> Floats:
+        """Input of the encoder for so many frames of its output, shape (mels, 2 * frames)."""
+        return log_mel(samples, 2 * frames, self._model.n_mels)
+
+    def encode(self, windows: Sequence[Floats]) -> ctranslate2.StorageView:
+        """Encoder output for windows of one length, shape (windows, frames, width)."""
+        return self._model.encode(ctranslate2.StorageView.from_array(np.stack(windows)), to_cpu=False)
 
     def detect_language(self, encoded: ctranslate2.StorageView) -> list[tuple[str, float]]:
         """The likeliest language of each window, and its probability."""
@@ -133,7 +136,7 @@ class CTranslate2Whisper:
                 mean_logprob=mean,
                 no_speech=no_speech if needs_no_speech(mean) else 0.0,
                 probabilities=(),
-                first_token=softmax(np.array(r.logits[0][0])) if decoding.first_token and r.logits[0] else None,
+                first_token=softmax(on_cpu(r.logits[0][0])) if decoding.first_token and r.logits[0] else None,
             )
             for r, each, mean, no_speech in zip(results, tokens, means, silent, strict=True)
         ]
@@ -193,6 +196,11 @@ class CTranslate2Whisper:
             language_probability=probability,
             first_token=decoded.first_token if request.first_token else None,
         )
+
+
+def on_cpu(numbers: ctranslate2.StorageView) -> Floats:
+    """Numbers that may be on a GPU, and in half precision."""
+    return np.array(numbers.to_device(ctranslate2.Device.cpu).to(ctranslate2.DataType.float32))
 
 
 def _timed(tokens: list[int], aligned: ctranslate2.models.WhisperAlignmentResult, samples: int) -> TimedTokens:

@@ -35,8 +35,8 @@ class OpenAiWhisperEngine(ChunkedEngine):
         vad: Tells where speech is.
         device: ``cpu`` or ``cuda``.
         threads: Of one decode, on the CPU. torch keeps this number for the whole process.
-        at_once: Most windows in a batch, and most calls at the same time.
-        on_batch: Gets the number of windows of each batch.
+        at_once: Most calls at the same time, and most windows in a batch.
+        on_batch: Gets the number of windows of each batch that is decoded.
     """
 
     decoding_passes = 2
@@ -101,26 +101,35 @@ class OpenAiWhisperEngine(ChunkedEngine):
             suppress_tokens=(_DEFAULT_SUPPRESSED, *self._foreign(request.language, request.options.vocabulary)),
             fp16=self._device == "cuda",
         )
-        return self._decode_windows(BatchWindow(samples, request, key=options))
+        features = log_mel(samples, _FULL_FRAMES, self._model.dims.n_mels)
+        return self._decode_windows(BatchWindow(features, len(samples), request, key=options))
 
     def _decode_together(self, windows: Sequence[BatchWindow]) -> list[Hypothesis]:
-        mels = self._model.dims.n_mels
-        features = np.stack([log_mel(window.samples, _FULL_FRAMES, mels) for window in windows])
-        on_device = self._torch.from_numpy(features).to(self._model.device)
-        results = self._whisper.decode(self._model, on_device, cast(Any, windows[0].key))
-        return [self._hypothesis(*each) for each in zip(windows, on_device, results, strict=True)]
+        options = cast(Any, windows[0].key)
+        features = self._torch.from_numpy(np.stack([window.features for window in windows])).to(self._model.device)
+        with self._torch.no_grad():
+            encoded = self._model.encoder(features.half() if options.fp16 else features)
+        languages: list[tuple[str, float]] = [(options.language, 1.0) for _ in windows]
+        if options.language is None:
+            _, found = self._whisper.detect_language(self._model, encoded)
+            languages = [max(probabilities.items(), key=lambda each: each[1]) for probabilities in found]
+        if options.beam_size is None:
+            results = self._whisper.decode(self._model, encoded, options)
+        else:  # openai-whisper has beams for one window alone
+            results = [self._whisper.decode(self._model, one, options) for one in encoded]
+        return [self._hypothesis(*each) for each in zip(windows, features, results, languages, strict=True)]
 
-    def _hypothesis(self, window: BatchWindow, features: Any, result: Any) -> Hypothesis:
+    def _hypothesis(self, window: BatchWindow, features: Any, result: Any, language: tuple[str, float]) -> Hypothesis:
         request = window.request
-        words = self._words(features, result, len(window.samples)) if request.options.word_times else ()
+        words = self._words(features, result, window.samples) if request.options.word_times else ()
         return Hypothesis(
             text=result.text.strip(),
-            language=result.language,
+            language=language[0],
             mean_logprob=result.avg_logprob,
             no_speech=result.no_speech_prob,
             words=group_words(words, _TokenText(self._tokenizer(result.language))),
             rated=self._rated(result),
-            language_probability=max((result.language_probs or {"": 1.0}).values()),
+            language_probability=language[1],
             first_token=self._first_token(result) if request.first_token else None,
         )
 
@@ -132,7 +141,7 @@ class OpenAiWhisperEngine(ChunkedEngine):
         if not result.tokens:
             return ()
         after = self._next_tokens(result, result.tokens)[-len(result.tokens) - 1 : -1]
-        probabilities = [float(row[token]) for row, token in zip(after, result.tokens, strict=True)]
+        probabilities = after[range(len(result.tokens)), result.tokens].tolist()
         tokenizer = self._tokenizer(result.language)
         return rate_words(result.tokens, probabilities, _TokenText(tokenizer), result.text.strip())
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from models.cancellation import NEVER, Cancellation, Cancelled
+from models.errors import DeadlineExceeded
 from models.speech.types import SpeechOptions
 from models.speech.whisper.batcher import Batcher, BatchWindow
 from models.speech.whisper.chunked_engine import DecodingRequest
@@ -18,11 +19,11 @@ WAIT_S = 10.0
 
 
 class Decoder:
-    """Returns the first sample of each window. It waits, in its first batch, until it is let go.
+    """Returns the first feature of each window. It waits, in its first batch, until it is let go.
 
     Attributes:
-        batches: The first samples of each batch that it began.
-        bad: Windows with this sample cannot be decoded.
+        batches: The first features of each batch that it began.
+        bad: Windows with this feature cannot be decoded.
         most_at_once: Largest batch that it can decode.
     """
 
@@ -34,18 +35,20 @@ class Decoder:
         self.let_go = threading.Event()
 
     def __call__(self, windows: Sequence[BatchWindow]) -> list[float]:
-        values = [float(window.samples[0]) for window in windows]
+        values = [float(window.features[0, 0]) for window in windows]
         self.batches.append(values)
         self.begun.set()
         assert self.let_go.wait(WAIT_S)
-        if self.bad in values or len(values) > self.most_at_once:
-            raise RuntimeError("out of memory")
+        if self.bad in values:
+            raise ValueError("not a window")
+        if len(values) > self.most_at_once:
+            raise MemoryError
         return values
 
 
 def window(value: float, key: str = "", cancellation: Cancellation = NEVER) -> BatchWindow:
     request = DecodingRequest(SpeechOptions(cancellation=cancellation), "en")
-    return BatchWindow(np.full(1, value, np.float32), request, key)
+    return BatchWindow(np.full((1, 1), value, np.float32), 1, request, key)
 
 
 class Callers:
@@ -60,9 +63,9 @@ class Callers:
 
     def queue(self, each: BatchWindow) -> Future[float]:
         """Returns when the window waits."""
-        before = len(self.batcher._waiting)
+        before = len(self.batcher._queue)
         result = self._threads.submit(self.batcher, each)
-        while len(self.batcher._waiting) == before:
+        while len(self.batcher._queue) == before:
             assert not result.done()
         return result
 
@@ -105,33 +108,50 @@ def test_a_batch_has_one_key_and_the_window_that_waits_longest_is_in_the_next() 
     assert decoder.batches == [[0.0], [1.0, 3.0], [2.0, 5.0], [4.0]]
 
 
-def test_a_window_whose_caller_gave_up_is_not_decoded() -> None:
+def test_a_caller_that_gives_up_waits_no_longer_and_its_window_is_not_decoded() -> None:
     decoder, cancellation = Decoder(), Cancellation()
     callers = Callers(decoder)
     given_up = callers.queue(window(1.0, cancellation=cancellation))
     others = [callers.queue(window(value)) for value in (2.0, 3.0)]
     cancellation.cancel()
+    with pytest.raises(Cancelled):
+        given_up.result(WAIT_S)
+    assert not decoder.let_go.is_set()
     assert callers.decoded(others) == [2.0, 3.0]
     assert decoder.batches == [[0.0], [2.0, 3.0]]
-    with pytest.raises(Cancelled):
-        given_up.result()
+
+
+def test_a_caller_waits_until_its_deadline() -> None:
+    callers = Callers(Decoder())
+    late = callers.queue(window(1.0, cancellation=Cancellation(left_s=0.05)))
+    with pytest.raises(DeadlineExceeded):
+        late.result(WAIT_S)
+    assert callers.decoded([]) == []
+    assert callers.decoder.batches == [[0.0]]
 
 
 def test_a_window_that_cannot_be_decoded_fails_alone() -> None:
     decoder = Decoder()
     decoder.bad = 2.0
     callers = Callers(decoder)
-    first, bad, last = [callers.queue(window(value)) for value in (1.0, 2.0, 3.0)]
-    assert callers.decoded([first, last]) == [1.0, 3.0]
-    with pytest.raises(RuntimeError, match="out of memory"):
+    keys = {1.0: "a", 2.0: "a", 3.0: "b", 4.0: "a"}
+    first, bad, other, last = [callers.queue(window(value, key)) for value, key in keys.items()]
+    assert callers.decoded([first, other, last]) == [1.0, 3.0, 4.0]
+    with pytest.raises(ValueError, match="not a window"):
         bad.result()
-    assert decoder.batches[:2] == [[0.0], [1.0, 2.0, 3.0]]
-    assert sorted(decoder.batches[2:]) == [[1.0], [2.0], [3.0]]
+    assert decoder.batches == [[0.0], [1.0, 2.0, 4.0], [1.0], [2.0], [4.0], [3.0]]
 
 
-def test_a_batch_that_is_too_large_is_decoded_window_by_window() -> None:
+def test_after_a_batch_that_was_too_large_batches_have_half_as_many_windows() -> None:
     decoder, sizes = Decoder(), list[int]()
-    decoder.most_at_once = 1
+    decoder.most_at_once = 2
     callers = Callers(decoder, on_batch=sizes.append)
-    assert callers.decoded([callers.queue(window(value)) for value in (1.0, 2.0)]) == [1.0, 2.0]
-    assert sizes == [1, 1, 1]
+    values = [float(number) for number in range(1, 9)]
+    assert callers.decoded([callers.queue(window(value)) for value in values]) == values
+    assert sizes == [1, 4, 1, 1, 1, 1, 2, 2]
+
+
+def test_every_caller_hears_of_results_that_are_too_few() -> None:
+    batcher: Batcher[float] = Batcher(lambda windows: [], 4)
+    with pytest.raises(ValueError, match="zip"):
+        batcher(window(1.0))
