@@ -50,15 +50,14 @@ class ClusterStage:
 
     Args:
         home: Folder of the run.
-        mounts: Of one network file system, which the servers take one after the other; None for a local folder.
+        mounts: Of one network file system, which the servers take one after the other. Each server has its own at the
+            path of the first. None for a local folder.
     """
 
     def __init__(self, home: Path, chance: random.Random, mounts: Sequence[Path] | None = None) -> None:
         self._home = home
-        folder = f"shared-{secrets.token_hex(4)}"
-        self._shared = {
-            name: mount / folder for name, mount in zip(SERVERS, itertools.cycle(mounts or [home]), strict=False)
-        }
+        self._mounts = dict(zip(SERVERS, itertools.cycle(mounts or [home]), strict=False))
+        self._shared = self._mounts[SERVERS[0]] / f"shared-{secrets.token_hex(4)}"
         self._chance = chance
         self._stack = ExitStack()
         self._ports = dict(zip(SERVERS, free_ports(len(SERVERS)), strict=True))
@@ -89,13 +88,13 @@ class ClusterStage:
     @property
     def files(self) -> list[Path]:
         """All files: logs, state, mirrors, spool, what the upstream received, and those of Ray."""
-        tops = {self._home, self._head.folder, self._shared[SERVERS[0]]}
+        tops = {self._home, self._head.folder, self._shared}
         return [path for top in tops for path in top.rglob("*") if path.is_file()]
 
     @property
     def spooled(self) -> list[Path]:
         """The files of the spool. Some may be gone before they are read."""
-        return list((self._shared[SERVERS[0]] / "spool").iterdir())
+        return list((self._shared / "spool").iterdir())
 
     @property
     def mirrors(self) -> dict[str, Path]:
@@ -168,6 +167,9 @@ class ClusterStage:
         make_private_folder(folder / "state")
         arguments = ["-m", "server.cli", *self._command(name), "--set", "quack.port=0", "--set", "metrics_port=0"]
         arguments += ["--data-dir", str(folder / "data"), "--state-dir", str(folder / "state")]
+        own = self._mounts.get(name, self._shared.parent)
+        if own != self._shared.parent:
+            arguments = ["-m", "tests.cluster.mounted", str(own), str(self._shared.parent), *arguments]
         url = f"{self.url}&application_name={run_name(name, self.starts[name])}"
         environment = {**os.environ, "VESTIBULE_LEDGER__URL": url}  # a secret, so no argument
         child = Child.start(name, arguments, folder / f"log-{self.starts[name]}", environment)
@@ -180,7 +182,7 @@ class ClusterStage:
         write_atomically(self._home / name / "state" / OPERATOR_KEY_FILE, self._operator_key.encode())
         [llm] = set(re.findall(r"http://[\w.:]+", self._upstream.log.read_text()))
         settings = (
-            f"shared_dir={self._shared[name]}",
+            f"shared_dir={self._shared}",
             f"ray.address={self._head.address}",
             "console.enabled=false",
             # No two of them fit on one node.
