@@ -1,4 +1,4 @@
-"""``python -m tests.cluster.mounted SOURCE TARGET ...``: Python with these arguments, which sees SOURCE at TARGET.
+"""``python tests/cluster/mounted.py SOURCE TARGET ...``: Python with these arguments, which sees SOURCE at TARGET.
 
 So a process uses a mount of its own, at the path that others have for theirs, as on another machine. It needs root.
 """

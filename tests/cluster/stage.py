@@ -169,7 +169,7 @@ class ClusterStage:
         arguments += ["--data-dir", str(folder / "data"), "--state-dir", str(folder / "state")]
         own = self._mounts.get(name, self._shared.parent)
         if own != self._shared.parent:
-            arguments = ["-m", "tests.cluster.mounted", str(own), str(self._shared.parent), *arguments]
+            arguments = [str(Path(__file__).parent / "mounted.py"), str(own), str(self._shared.parent), *arguments]
         url = f"{self.url}&application_name={run_name(name, self.starts[name])}"
         environment = {**os.environ, "VESTIBULE_LEDGER__URL": url}  # a secret, so no argument
         child = Child.start(name, arguments, folder / f"log-{self.starts[name]}", environment)
