@@ -15,6 +15,7 @@ What was predicted: docs/evaluation/constants/benchmarks.md, gpu.
 from __future__ import annotations
 
 import argparse
+import gc
 import statistics
 import time
 from collections.abc import Sequence
@@ -62,6 +63,7 @@ def main() -> None:
 
 def batches(name: str, engine: str, clips: Sequence[Clip], at_once: int, device: Device) -> None:
     """One engine with batches of at most that many windows, from ``CALLERS`` callers."""
+    gc.collect()  # so that the GPU has the weights of one engine at a time
     sizes: list[int] = []
     side = build_engine(engine, Settings().weights_dir, device, at_once=at_once, on_batch=sizes.append)
     samples = [decode(clip.audio.read_bytes()) for clip in clips]

@@ -77,7 +77,8 @@ AUDIO_SECONDS: Final = WorkerMetric(
 )
 COMPUTE_SECONDS: Final = WorkerMetric(
     "vestibule_speech_compute_seconds",
-    "Seconds that the engine took for that audio; divided by it, the real-time factor.",
+    "Seconds that the engine took for that audio; divided by it, the real-time factor. On a GPU with the wait for the "
+    "batch before.",
     _CALL_TAGS,
 )
 BATCHES: Final = WorkerMetric(

@@ -55,9 +55,8 @@ class SpeechSettings(WorkerSettings):
     )
     at_once: Threads = Field(
         2,
-        description="Windows that one replica takes at the same time, and no more than `MAX_ONGOING`. On a GPU, those "
-        "that wait while a batch is recognised are the next batch, about half of them. openai-whisper takes one, and "
-        "more only if `DEVICE` is `cuda`.",
+        description="Most windows that one replica takes at the same time, and so the largest batch on a GPU. It takes "
+        "no more than `MAX_ONGOING`. openai-whisper takes one, unless `DEVICE` is `cuda`.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU where there is one.")
 

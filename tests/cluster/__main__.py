@@ -60,7 +60,7 @@ def main() -> None:
         "--mounts",
         type=Path,
         nargs="+",
-        help="Mounts of one network file system, in place of a local folder: the servers take one after the other.",
+        help="Mounts of one network file system, which the servers take one after the other. It needs root.",
     )
     parser.add_argument("--keep", type=Path, help="Folder for logs and mirrors; by default they are deleted.")
     arguments = parser.parse_args()

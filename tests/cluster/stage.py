@@ -8,6 +8,7 @@ import os
 import random
 import re
 import secrets
+import shutil
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack, suppress
@@ -57,9 +58,11 @@ class ClusterStage:
     def __init__(self, home: Path, chance: random.Random, mounts: Sequence[Path] | None = None) -> None:
         self._home = home
         self._mounts = dict(zip(SERVERS, itertools.cycle(mounts or [home]), strict=False))
-        self._shared = self._mounts[SERVERS[0]] / f"shared-{secrets.token_hex(4)}"
+        self._shared = self._mounts[SERVERS[0]].resolve() / f"shared-{secrets.token_hex(4)}"
         self._chance = chance
         self._stack = ExitStack()
+        if mounts:
+            self._stack.callback(shutil.rmtree, self._shared, ignore_errors=True)
         self._ports = dict(zip(SERVERS, free_ports(len(SERVERS)), strict=True))
         self._running: dict[str, Child] = {}
         self._all: list[Child] = []
@@ -86,10 +89,10 @@ class ClusterStage:
         return operator_key(self._home / SERVERS[0] / "state")
 
     @property
-    def files(self) -> list[Path]:
+    def files(self) -> set[Path]:
         """All files: logs, state, mirrors, spool, what the upstream received, and those of Ray."""
-        tops = {self._home, self._head.folder, self._shared}
-        return [path for top in tops for path in top.rglob("*") if path.is_file()]
+        tops = (self._home, self._head.folder, self._shared)
+        return {path for top in tops for path in top.rglob("*") if path.is_file()}
 
     @property
     def spooled(self) -> list[Path]:
@@ -167,7 +170,7 @@ class ClusterStage:
         make_private_folder(folder / "state")
         arguments = ["-m", "server.cli", *self._command(name), "--set", "quack.port=0", "--set", "metrics_port=0"]
         arguments += ["--data-dir", str(folder / "data"), "--state-dir", str(folder / "state")]
-        own = self._mounts.get(name, self._shared.parent)
+        own = self._mounts.get(name, self._shared.parent).resolve()
         if own != self._shared.parent:
             arguments = [str(Path(__file__).parent / "mounted.py"), str(own), str(self._shared.parent), *arguments]
         url = f"{self.url}&application_name={run_name(name, self.starts[name])}"

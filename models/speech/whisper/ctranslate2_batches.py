@@ -1,8 +1,8 @@
 """Whisper on CTranslate2, on a GPU: windows of several calls are decoded in one batch.
 
-All windows of a batch have one length, so each gets the context of the next longer step, and as many tokens as that
-context may have. What a window gets does not depend on those beside it. But numbers are rounded in another way in a
-batch, so a word of which the model is unsure may come out otherwise.
+All windows of a batch have one length: each is filled up with silence to 10, 15, 20, 25 or 30 s, and may have as many
+tokens as that length allows. What a window gets does not depend on those beside it. But numbers are rounded in another
+way in a batch, so a word of which the model is unsure may come out otherwise.
 """
 
 from __future__ import annotations

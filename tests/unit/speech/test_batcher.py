@@ -25,12 +25,14 @@ class Decoder:
         batches: The first features of each batch that it began.
         bad: Windows with this feature cannot be decoded.
         most_at_once: Largest batch that it can decode.
+        on_failure: Called before it fails for that reason.
     """
 
     def __init__(self) -> None:
         self.batches: list[list[float]] = []
         self.bad = -1.0
         self.most_at_once = 100
+        self.on_failure: Callable[[], None] = lambda: None
         self.begun = threading.Event()
         self.let_go = threading.Event()
 
@@ -42,6 +44,7 @@ class Decoder:
         if self.bad in values:
             raise ValueError("not a window")
         if len(values) > self.most_at_once:
+            self.on_failure()
             raise MemoryError
         return values
 
@@ -142,16 +145,62 @@ def test_a_window_that_cannot_be_decoded_fails_alone() -> None:
     assert decoder.batches == [[0.0], [1.0, 2.0, 4.0], [1.0], [2.0], [4.0], [3.0]]
 
 
-def test_after_a_batch_that_was_too_large_batches_have_half_as_many_windows() -> None:
+def test_windows_of_a_batch_that_is_too_large_are_decoded_one_by_one(caplog: pytest.LogCaptureFixture) -> None:
     decoder, sizes = Decoder(), list[int]()
     decoder.most_at_once = 2
     callers = Callers(decoder, on_batch=sizes.append)
-    values = [float(number) for number in range(1, 9)]
+    values = [float(number) for number in range(1, 7)]
     assert callers.decoded([callers.queue(window(value)) for value in values]) == values
-    assert sizes == [1, 4, 1, 1, 1, 1, 2, 2]
+    assert sizes == [1, 4, 1, 1, 1, 1, 2]
+    assert caplog.messages == ["A batch of 4 windows failed: MemoryError."]
 
 
-def test_every_caller_hears_of_results_that_are_too_few() -> None:
+def test_a_window_whose_caller_gave_up_meanwhile_is_left_out_of_the_windows_that_are_decoded_one_by_one() -> None:
+    decoder, cancellation = Decoder(), Cancellation()
+    decoder.most_at_once = 1
+    decoder.on_failure = cancellation.cancel
+    callers = Callers(decoder)
+    given_up = callers.queue(window(1.0, cancellation=cancellation))
+    other = callers.queue(window(2.0))
+    assert callers.decoded([other]) == [2.0]
+    assert decoder.batches == [[0.0], [1.0, 2.0], [2.0]]
+    with pytest.raises(Cancelled):
+        given_up.result()
+
+
+def test_a_caller_whose_window_is_being_decoded_waits_beyond_its_deadline() -> None:
+    """So a call on a decoder that hangs goes on, and the health check of the worker sees how long."""
+    decoder = Decoder()
+    batcher: Batcher[float] = Batcher(decoder, 4)
+    left = Cancellation(left_s=0.05)
+    with ThreadPoolExecutor(1) as threads:
+        result = threads.submit(batcher, window(1.0, cancellation=left))
+        assert decoder.begun.wait(WAIT_S)
+        assert not left.wait(0.1)
+        assert left.left_s == 0.0
+        assert not result.done()
+        decoder.let_go.set()
+        assert result.result(WAIT_S) == 1.0
+
+
+class Panic(BaseException):
+    """As a library in Rust raises it."""
+
+
+def test_a_caller_hears_of_every_error() -> None:
+    calls = list[int]()
+
+    def decode(windows: Sequence[BatchWindow]) -> list[float]:
+        calls.append(len(windows))
+        raise Panic
+
+    batcher: Batcher[float] = Batcher(decode, 4)
+    with pytest.raises(Panic):
+        batcher(window(1.0))
+    assert calls == [1]
+
+
+def test_a_caller_hears_of_results_that_are_too_few() -> None:
     batcher: Batcher[float] = Batcher(lambda windows: [], 4)
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="not enough values"):
         batcher(window(1.0))

@@ -94,6 +94,7 @@ def alike(build: Build, weights: str, calls: Sequence[tuple[Samples, SpeechOptio
         theirs = alone.transcribe(*call)
         assert (words(ours), ours.language) == (words(theirs), theirs.language)
         assert ours.language_probability == pytest.approx(theirs.language_probability, abs=0.02)
+        assert (ours.language_probability < 1.0) == (call[1].language is None)
         for one, other in zip(ours.segments, theirs.segments, strict=True):
             assert one.confidence == pytest.approx(other.confidence, abs=0.02)
             assert len(one.text.recognition.words) == len(other.text.recognition.words)
@@ -108,9 +109,29 @@ def test_what_is_decoded_in_a_batch_is_as_if_it_were_decoded_alone(build: Build,
 
 
 def test_short_clips_are_decoded_in_a_batch(build: Build, clips: list[Samples]) -> None:
-    """The probabilities of their first tokens are looked at as well."""
     calls = [(clip[: SAMPLE_RATE_HZ * 5 // 4], replace(ENGLISH, everything=True)) for clip in clips[:2]]
     assert alike(build, TINY, calls) == [2]
+
+
+def test_each_window_of_a_batch_gets_the_probabilities_of_its_own_first_token(
+    build: Build, clips: list[Samples]
+) -> None:
+    engine = build(TINY, lambda windows: None)
+    windows: list[BatchWindow] = []
+
+    def caught(window: BatchWindow) -> None:
+        windows.append(window)
+        raise InterruptedError
+
+    engine._decode_windows = caught  # type: ignore[attr-defined]
+    for clip in clips:
+        with pytest.raises(InterruptedError):
+            engine._decode(clip[:SAMPLE_RATE_HZ], DecodingRequest(ENGLISH, "en", first_token=True))
+    found = engine._decode_together(windows)  # type: ignore[attr-defined]
+    for ours, window in zip(found, windows, strict=True):
+        [alone] = engine._decode_together([window])  # type: ignore[attr-defined]
+        assert np.allclose(ours.first_token, alone.first_token, atol=0.02)
+    assert not np.allclose(found[0].first_token, found[1].first_token, atol=0.02)
 
 
 def test_a_beam_is_as_alone(build: Build, clips: list[Samples]) -> None:
