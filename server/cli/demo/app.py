@@ -39,8 +39,8 @@ WAIT_FOR_UPLOADS_S = 60
 LABELS_TIMEOUT_S, LABELS_POLL_S = 20.0, 0.2
 
 DIFFERENT_READINGS = (
-    "Here both say the same: the meter shows 04821,7. The record takes the whole cubic metres, and the speaker read "
-    "out every digit, without the comma. In your app a person compares both readings before approving."
+    "The meter shows 04821,7. The speaker read out every digit without the comma, which was heard as 48217. The record "
+    "takes the whole cubic metres, 04821. In your app a person compares both before approving."
 )
 KINDS = {REGISTER: media.MEDIA_KIND_VISITOR_REGISTER, METER: media.MEDIA_KIND_METER}
 
@@ -84,11 +84,6 @@ class App:
     def utterances(self) -> dict[str, list[Utterance]]:
         """The utterances of each clip."""
         return {clip: list(c.utterances.values()) for clip, c in self.conversations.items()}
-
-    @property
-    def first_reply_s(self) -> float | None:
-        """Seconds from the first audio to the first piece of the first reply."""
-        return self.conversations[self.clips[0]].first_reply_s
 
     @property
     def shown(self) -> list[str]:
@@ -147,7 +142,11 @@ class App:
 
     async def _talk(self) -> None:
         await self._speak("person", self.clips[0], self.session_id, REAL_TIME)
-        self.reporter.line(f"Replaced {_counted(self.conversations[self.clips[0]].replaced)}.")
+        first = self.conversations[self.clips[0]]
+        self.reporter.line(f"Replaced {_counted(first.replaced)}.")
+        if first.first_reply_s is not None:
+            after = f"{first.first_reply_s:.1f} s after the end of the first sentence"
+            self.reporter.line(f"The first answer began {after}.")
 
     async def _talk_at_once(self) -> None:
         """The other clips, each in a session of its own."""

@@ -165,9 +165,6 @@ def _visit(environment: Environment, reporter: Reporter, data: Path, output: Pat
             app = App(channel, reporter, data, output, clips, environment.llm, environment.vision)
             await app.visit()
             environment.record_id = app.record_id
-            if app.first_reply_s is not None:
-                after = f"{app.first_reply_s:.1f} s after the end of the first sentence"
-                reporter.line(f"\nThe first answer began {after}.")
             return Received(app.transcripts, app.utterances, app.shown, app.pictures)
 
     with translated(environment.address):
