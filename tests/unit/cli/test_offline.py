@@ -78,7 +78,7 @@ def test_json_lines_stay_in_order_and_a_bad_line_gets_an_error_answer(redactor: 
     ("lines", "code", "told"),
     [
         (['{"text": "a"}', "{", '{"text": 1}', '{"text": "b"}'], 1, "Error: 2 of 4 lines failed"),
-        (["{"], 1, "Error: 1 of 1 lines failed"),
+        (["{"], 1, "Error: 1 of 1 line failed"),
         (['{"text": "a", "lang": "qq"}', "", '{"text": "b"}'], 1, "Error: 1 of 2 lines failed"),
         (['{"text": "a"}', ""], 0, ""),
         ([], 0, ""),
