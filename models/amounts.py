@@ -26,3 +26,14 @@ def retry_text(seconds: float) -> str:
     """When to try again: the seconds rounded up, so that nobody comes too early."""
     whole = math.ceil(seconds)
     return f"Try again in {whole} second{'s' if whole != 1 else ''}."
+
+
+def count_text(number: int, one: str, many: str = "") -> str:
+    """A number with its noun: ``1 file``, ``2 files``.
+
+    Args:
+        number: How many.
+        one: The noun for one.
+        many: The noun for any other number; one with an s if it is not given.
+    """
+    return f"{number} {one if number == 1 else many or f'{one}s'}"

@@ -544,7 +544,7 @@ class Reason(ReasonRow):
         "RECOMMENDATION_DECIDED",
         Status.FAILED_PRECONDITION,
         "Somebody else has taken this decision before.",
-        "Fetch the recommendation: it says who decided and when.",
+        "Fetch the record: it says who decided and when.",
     )
     RECOMMENDATION_EXPIRED = (
         "RECOMMENDATION_EXPIRED",
@@ -552,7 +552,13 @@ class Reason(ReasonRow):
         "The record was proposed too long ago to be approved.",
         "Have it proposed again in the session, and approve what is then shown.",
     )
-    RECOMMENDATION_NOT_FOUND = "RECOMMENDATION_NOT_FOUND", Status.NOT_FOUND, "There is no such recommendation."
+    RECOMMENDATION_NOT_FOUND = (
+        "RECOMMENDATION_NOT_FOUND",
+        Status.NOT_FOUND,
+        "There is no such record.",
+        "Give the id of the record, which `vestibule reviews list` shows, not that of its session. What was erased is "
+        "not found.",
+    )
     REDACTION_FAILED = "REDACTION_FAILED", Status.UNAVAILABLE, "Redaction failed; the text is neither stored nor sent."
     REFUSALS_TOO_FAST = (
         "REFUSALS_TOO_FAST",

@@ -19,7 +19,7 @@ from models.reasons import Reason
 from ray_tasks.applications import Application, Applications, why_it_did_not_start
 from ray_tasks.lease import leased_installations
 from ray_tasks.ownership import Ownership
-from ray_tasks.processes import check_listens, end
+from ray_tasks.processes import check_listens, end, lives
 from ray_tasks.ray_runtime import NODE_PROCESS, RayRuntime
 from ray_tasks.ray_thread import RayThread
 from ray_tasks.resources import check_fit
@@ -194,11 +194,18 @@ class Cluster:
         family = self.processes()
         stopping = self._thread.submit(self._stop_ray)
         done, _late = await asyncio.wait({asyncio.wrap_future(stopping)}, timeout=STOP_S)
-        if not done:
-            log.warning("ray_did_not_stop")
         await asyncio.to_thread(end, family, KILL_AFTER_S if done else 0.0)
+        if not done:
+            await asyncio.to_thread(self._note_left, family)
         await asyncio.to_thread(self._runtime.close, keep_folder=failed)
         self._thread.close()
+
+    def _note_left(self, family: list[psutil.Process]) -> None:
+        """Warn if processes outlast a Ray that did not stop, or workers on the cluster of others may."""
+        end(self.processes(), 0.0)  # that were started meanwhile: a start cannot be broken off
+        left = [process for process in family if lives(process)]
+        if left or not self._runtime.local:
+            log.warning("ray_did_not_stop", extra={"values": {"processes": len(left)}})
 
     async def statuses(self) -> dict[str, ApplicationStatusOverview]:
         """Serve's status of the three applications, by kind; those that Serve does not know are missing.

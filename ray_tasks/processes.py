@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,30 @@ def end(processes: Iterable[psutil.Process], timeout_s: float) -> int:
             continue
     psutil.wait_procs(alive, timeout=1.0)
     return len(alive)
+
+
+def end_family(roots: Collection[psutil.Process], folder: str) -> int:
+    """End processes at once, with their descendants and those that write to a folder.
+
+    For the end of the roots their parent waits: psutil would take their exit status away, and asyncio would log a
+    warning.
+
+    Returns:
+        How many of the others outlast it.
+
+    Raises:
+        OSError: The system does not tell its processes; so does psutil.Error.
+    """
+    family = set(with_descendants(roots)) - set(roots)
+    for process in roots:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    end(family, 0.0)
+    if folder:
+        users = set(users_of(Path(folder))) - set(roots)
+        end(users, 0.0)
+        family |= users
+    return sum(map(lives, family))
 
 
 def memory_bytes(processes: Iterable[psutil.Process]) -> int:

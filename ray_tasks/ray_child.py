@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from typing import Any, Final, Protocol
 
 import psutil
@@ -36,7 +35,7 @@ from ray_tasks.process_messages import (
     receive,
     send,
 )
-from ray_tasks.processes import end, users_of, with_descendants
+from ray_tasks.processes import end_family
 from ray_tasks.types import ClusterConfig, RecordingSource, SpeechModels, Step, WorkerEnd
 
 log = logging.getLogger(__name__)
@@ -125,6 +124,7 @@ class RayChildProcess:
         self._on_step: Callable[[Step], None] = lambda _step: None
         self._on_worker_end: Callable[[WorkerEnd], None] = lambda _end: None
         self._folder = ""
+        self._joined = False
         self._beats = 0
         self._running: Mapping[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -158,7 +158,7 @@ class RayChildProcess:
         on_worker_end: Callable[[WorkerEnd], None],
     ) -> Started:
         """See ``RayChild``."""
-        self._on_step, self._on_worker_end = on_step, on_worker_end
+        self._on_step, self._on_worker_end, self._joined = on_step, on_worker_end, bool(config.address)
         await self._send(Begin(config, models))
         try:
             started: Started = await self.call("start")
@@ -213,18 +213,25 @@ class RayChildProcess:
         return await asyncio.shield(self._lost)
 
     async def stop(self) -> None:
-        """See ``RayChild``."""
+        """See ``RayChild``. It warns where processes outlast it, or workers on the cluster of others may."""
+        stopped = True
         try:
             async with asyncio.timeout(STOP_S):
                 await self.call("stop")
-        except (Unavailable, TimeoutError):
-            log.warning("ray_did_not_stop")
-        await self.kill()
+        except (Unavailable, TimeoutError):  # as during a start, which cannot be broken off
+            stopped = False
+        left = await self._end_all()
+        if left or (self._joined and not stopped):
+            log.warning("ray_did_not_stop", extra={"values": {"processes": left}})
 
     async def kill(self) -> None:
         """See ``RayChild``."""
+        await self._end_all()
+
+    async def _end_all(self) -> int:
+        """End the process and its descendants; returns how many outlast it."""
         self._note_lost(ENDED_BY_US)
-        await asyncio.to_thread(self._kill_family)
+        left = await asyncio.to_thread(self._kill_family)
         with suppress(ProcessLookupError):  # it has ended
             self._process.kill()
         await self._process.wait()
@@ -234,21 +241,14 @@ class RayChildProcess:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        return left
 
-    def _kill_family(self) -> None:
-        """End the process and its descendants. Only asyncio waits for the process: psutil would take its exit status
-        away, and asyncio would log a warning.
-        """
+    def _kill_family(self) -> int:
         try:
-            family = with_descendants(self._root)
-            with suppress(psutil.NoSuchProcess):
-                for process in self._root:
-                    process.kill()
-            end(set(family) - set(self._root), 0.0)
-            if self._folder:
-                end(set(users_of(Path(self._folder))) - set(self._root), 0.0)
+            return end_family(self._root, self._folder)
         except (OSError, psutil.Error) as error:
             log.warning("processes_not_ended", extra={"values": {"error_type": type(error).__qualname__}})
+            return 0
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -125,7 +125,7 @@ class DecodedImage:
     height: int
 
 
-def _image_format(data: bytes) -> MediaFormat:
+def image_format(data: bytes) -> MediaFormat:
     """The format by content.
 
     Raises:
@@ -159,7 +159,7 @@ def decode(data: bytes, limits: ImageLimits, formats: Set[MediaFormat] = _FORMAT
         raise TooLarge(
             f"The picture has {len(data)} bytes, {limits.file_bytes} are allowed.", reason=Reason.IMAGE_TOO_LARGE
         )
-    found = _image_format(data)
+    found = image_format(data)
     if found is MediaFormat.PDF:
         raise UnsupportedMedia("A PDF is no single picture.", hint="Send each page as a JPEG or PNG picture.")
     if found not in formats:

@@ -109,7 +109,12 @@ def locate(name: str, cache: Path) -> Path:
     folder = _folder(weights, cache)
     wrong = _wrong_sizes(weights, folder)
     if wrong:
-        raise WeightsError(f"The weights '{name}' are not in the cache (missing or incomplete: {', '.join(wrong)}).")
+        raise WeightsError(
+            f"The weights '{name}' are not in the cache (missing or incomplete: {', '.join(wrong)}).",
+            hint=f"Run `vestibule models remove {name}`, then add the model again."
+            if weights.added
+            else f"Run `vestibule models fetch {name}` on the machine that needs them; it verifies them, too.",
+        )
     return folder
 
 

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import UUID
@@ -238,7 +239,7 @@ def stats(address: str | None, as_json: bool, **filters: Any) -> None:
 def watch(address: str | None, seconds: float | None, as_json: bool, **filters: Any) -> None:
     """Print new letters as they come, one a line."""
     until = None if seconds is None else time.monotonic() + seconds
-    with connected(address) as channel:
+    with suppress(KeyboardInterrupt), connected(address) as channel:
         for letter in _new_letters(channel, _which(filters), until):
             if as_json:
                 click.echo(json.dumps(as_dict(letter), ensure_ascii=False))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,12 +22,20 @@ def report_rows(report: GetReportResponse, request: GetReportRequest) -> list[di
 
     ``group`` and ``period`` are None for all of them; ``group_kind`` is all, value, other or none.
     """
-    rows = [_row(stage, request, None, None) for stage in report.stages]
-    rows += [_row(stage, request, None, _day(period)) for period in report.periods for stage in period.stages]
+    rows = _rows(report.stages, request, None, None)
+    for period in report.periods:
+        rows += _rows(period.stages, request, None, _day(period))
     for segment in report.segments:
-        rows += [_row(stage, request, segment.key, None) for stage in segment.stages]
-        rows += [_row(stage, request, segment.key, _day(p)) for p in segment.periods for stage in p.stages]
+        rows += _rows(segment.stages, request, segment.key, None)
+        for period in segment.periods:
+            rows += _rows(period.stages, request, segment.key, _day(period))
     return rows
+
+
+def _rows(
+    stages: Iterable[FunnelStage], request: GetReportRequest, key: FunnelSegmentKey | None, period: str | None
+) -> list[dict[str, object]]:
+    return [_row(stage, request, key, period, is_first=not n) for n, stage in enumerate(stages)]
 
 
 def _day(period: Any) -> str:
@@ -35,7 +43,12 @@ def _day(period: Any) -> str:
 
 
 def _row(
-    stage: FunnelStage, request: GetReportRequest, key: FunnelSegmentKey | None, period: str | None
+    stage: FunnelStage,
+    request: GetReportRequest,
+    key: FunnelSegmentKey | None,
+    period: str | None,
+    *,
+    is_first: bool,
 ) -> dict[str, object]:
     from vestibule.v1.funnel_pb2 import FunnelSegmentKind, Severity
 
@@ -52,8 +65,8 @@ def _row(
         "sessions": stage.session_count,
         "under_way": stage.under_way_count,
         "dropped": stage.dropped_count,
-        "counted": stage.counted_count if stage.HasField("drop_off") else None,
-        "drop_off_rate": round(stage.drop_off_rate, 3) if _is_rated(stage) else None,
+        "counted": None if is_first or stage.optional else stage.counted_count,  # nobody is dropped before those
+        "drop_off_rate": round(stage.drop_off_rate, 3) if stage.counted_count else None,
         "low": round(stage.drop_off.low, 3) if stage.HasField("drop_off") else None,
         "high": round(stage.drop_off.high, 3) if stage.HasField("drop_off") else None,
         "median_s": _seconds(stage.median_time) if stage.HasField("median_time") else None,
@@ -68,11 +81,6 @@ def _row(
     if request.step_rules or (request.flow and not request.steps):
         row["optional"] = stage.optional
     return row
-
-
-def _is_rated(stage: FunnelStage) -> bool:
-    """Whether the rate says something: no session counts for it while all are new."""
-    return bool(stage.counted_count) or not stage.HasField("drop_off")
 
 
 def _quantile(stage: FunnelStage, name: str) -> float | None:

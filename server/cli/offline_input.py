@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from models.errors import InvalidInput, NotFound, TooLarge, VestibuleError
+from models.errors import InvalidInput, NotFound, TooLarge, UnsupportedMedia, VestibuleError
 from models.reasons import Reason
 
 PICTURE_KINDS = ("visitor_register", "meter", "document", "site")
@@ -101,6 +101,30 @@ def file_bytes(path: object, field: str, limit_bytes: int, too_large: Reason) ->
         raise _no_such_file() from exc
     except (OSError, ValueError) as exc:
         raise _unreadable() from exc
+
+
+def recording_bytes(path: object, field: str, limit_bytes: int, for_picture: str) -> bytes:
+    """The same of a recording; whether it can be decoded is seen later.
+
+    Args:
+        path: The value in the request.
+        field: Its field, for the message.
+        limit_bytes: Largest size of the file.
+        for_picture: The hint for a picture.
+
+    Raises:
+        InvalidInput: It is not a path.
+        NotFound: NO_SUCH_FILE, FILE_UNREADABLE.
+        TooLarge: AUDIO_TOO_LARGE.
+        UnsupportedMedia: It is a picture or a PDF.
+    """
+    from models.media.formats import HEAD_BYTES, MediaKind, detect
+
+    data = file_bytes(path, field, limit_bytes, Reason.AUDIO_TOO_LARGE)
+    found = detect(data[:HEAD_BYTES])
+    if found is not None and found.kind is MediaKind.IMAGE:
+        raise UnsupportedMedia(f"This is a {found.label} file, no recording.", hint=for_picture)
+    return data
 
 
 def redaction_language(code: str) -> str:

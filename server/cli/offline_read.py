@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from models.errors import InvalidInput, UnsupportedMedia, VestibuleError
 from models.media.clean import CLEAN_BYTES
 from models.media.formats import HEAD_BYTES, MediaKind, detect
-from models.media.images import ImageLimits, decode, output_mime
+from models.media.images import ImageLimits, decode, image_format, output_mime
 from models.media.pages import unpack
 from models.numbered_tags import TagNumbers
 from models.reasons import Reason
@@ -82,6 +82,7 @@ def _read(
     found = detect(data[:HEAD_BYTES])
     if found is not None and found.kind is MediaKind.RECORDING:
         raise UnsupportedMedia("This is a recording.", hint="vestibule transcribe writes down what is said in it.")
+    image_format(data)  # what is unknown would be told as for uploads, which may be recordings, too
     began = time.perf_counter()
     pages = unpack(clean(data))
     of_clean = replace(limits, file_bytes=CLEAN_BYTES)

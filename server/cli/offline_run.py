@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from models.amounts import count_text
 from models.errors import InvalidInput, VestibuleError
 from models.reasons import Reason
 from server.cli.output import FAILED, Failure
@@ -170,7 +171,7 @@ def run(
             raise _not_utf8() from broken
         if counts.failed:
             raise Failure(
-                f"{counts.failed} of {counts.answered} lines failed.",
+                f"{counts.failed} of {count_text(counts.answered, 'line')} failed.",
                 hint='The answer to each that failed has the reason: {"id", "error": {"reason", "message", "hint"}}.',
             )
         return

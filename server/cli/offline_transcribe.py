@@ -9,12 +9,11 @@ from typing import Any, TextIO
 from models.errors import InvalidInput, VestibuleError
 from models.media.audio_decoder import AudioLimits, decode
 from models.numbered_tags import TagNumbers
-from models.reasons import Reason
 from models.recognition_json import recognition_fields
 from models.redaction.types import RedactionContext, Redactor
 from models.speech.types import Segment, SpeechEngine, SpeechOptions
 from models.text import RawText, TextSource
-from server.cli.offline_input import LineCounts, error_answer, file_bytes, json_object
+from server.cli.offline_input import LineCounts, error_answer, json_object, recording_bytes
 
 OFFLINE_LIMITS = AudioLimits(max_bytes=1 << 30, max_s=4 * 3_600.0)
 """Generous limits: the files and the machine are the operator's own."""
@@ -63,9 +62,10 @@ def _parse(line: str) -> dict[str, Any]:
 
 
 def _transcribe(request: dict[str, Any], engine: SpeechEngine, redactor: Redactor | None) -> dict[str, Any]:
-    samples = decode(
-        file_bytes(request["audio"], "audio", OFFLINE_LIMITS.max_bytes, Reason.AUDIO_TOO_LARGE), OFFLINE_LIMITS
+    data = recording_bytes(
+        request["audio"], "audio", OFFLINE_LIMITS.max_bytes, "vestibule read reads the print in pictures and PDFs."
     )
+    samples = decode(data, OFFLINE_LIMITS)
     transcript = engine.transcribe(samples, SpeechOptions(language=_language(request["lang"])))
     numbers = TagNumbers()
 

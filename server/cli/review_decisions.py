@@ -221,7 +221,7 @@ def _decide(
     """Send decisions about fields, and show the record that waits then.
 
     Args:
-        recommendation_id: UUID of the recommendation.
+        recommendation_id: UUID of the record.
         choices: One for each field.
         content_hash: Of the record that the person saw; None takes that of the record as it is now.
         address: Host and port; None takes the setting.
@@ -230,33 +230,47 @@ def _decide(
     from vestibule.v1 import review_pb2 as pb
     from vestibule.v1.review_pb2_grpc import ReviewServiceStub
 
+    before: dict[str, str] = {}
     with connected(address) as channel:
         stub = ReviewServiceStub(channel)
         if content_hash is None:
             request = pb.GetReviewRequest(recommendation_id=str(recommendation_id))
             shown = stub.GetReview(request, timeout=CALL_TIMEOUT_S).review
             content_hash = shown.recommendation.content_hash
-            _say_what(shown, choices)
+            before = _values(shown)
         decision = pb.DecideFieldsRequest(
             recommendation_id=str(recommendation_id), content_hash=content_hash, choices=choices
         )
         review = stub.DecideFields(decision, timeout=CALL_TIMEOUT_S).review
+    if before:  # the person gave no hash of what they saw
+        _say_what(before, review, choices)
     if as_json:
         show_json(as_dict(review))
         return
     if review.recommendation.id != str(recommendation_id):
-        click.echo("The record is another one now. Look at it before it is approved.\n")
+        click.echo("The changed record is a new one, with another id and hash. Look at it before you approve it.\n")
     show_review(review)
 
 
-def _say_what(shown: pb.Review, choices: Sequence[pb.FieldChoice]) -> None:
-    """Say on standard error which values are decided, because the person gave no hash of what they saw."""
-    from vestibule.v1.review_pb2 import FieldDecision
+def _values(review: pb.Review) -> dict[str, str]:
+    return {field.name: "(missing)" if field.missing else field.value for field in review.fields}
 
-    values = {field.name: "(missing)" if field.missing else field.value for field in shown.fields}
+
+def _say_what(before: dict[str, str], review: pb.Review, choices: Sequence[pb.FieldChoice]) -> None:
+    """Say on standard error which values were decided, and what they are now."""
+    from vestibule.v1 import review_pb2 as pb
+
+    values = _values(review)
     for choice in choices:
-        word = FieldDecision.Name(choice.decision).removeprefix("FIELD_DECISION_").lower()
-        click.echo(f"{choice.name}: {values.get(choice.name, '(not in the record)')}, to be {word}", err=True)
+        value, now = before.get(choice.name, "(not in the record)"), values.get(choice.name, "(not in the record)")
+        match choice.decision:
+            case pb.FIELD_DECISION_CORRECTED:
+                done = f"was corrected to {now}"
+            case pb.FIELD_DECISION_REJECTED:
+                done = "was removed"
+            case _:
+                done = "was accepted"
+        click.echo(f"{choice.name}: {value} {done}.", err=True)
 
 
 def _tell(record: Recommendation, text: str, as_json: bool) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from threading import Timer
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from models.amounts import count_text
 from server.cli.messages import as_dict
 from server.cli.output import length_text, show_json, show_table
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
@@ -17,10 +20,29 @@ if TYPE_CHECKING:
 CHANGE_TIMEOUT_S = 330.0
 """Longer than the server waits for workers, so that its answer comes. The same as in the service config."""
 
+TELL_AFTER_S = 1.5
+"""A change that takes longer is one for which workers start. A refusal comes before."""
+
 COMPARED_COLUMNS = ("language", "finals", "equal", "that differ", "words that differ", "other entities")
 SPEED_COLUMNS = ("language", "weights", "median latency", "95 % within", "real-time factor", "95 % within")
 
-_kind = click.argument("kind", metavar="speech", type=click.Choice(["speech"]))
+
+class _Speech(click.ParamType[str]):
+    """The kind of weights that a running server can change."""
+
+    name = "speech"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The word itself."""
+        if value != self.name:
+            raise click.UsageError(
+                f"'{value}' cannot be changed while the server runs: only the weights for speech can. Say speech, then "
+                "the NAME of the weights."
+            )
+        return self.name
+
+
+_kind = click.argument("kind", metavar="speech", type=_Speech())
 
 
 @click.command(short_help="Recognise speech with other weights, without a restart.")
@@ -47,9 +69,9 @@ def use(kind: str, name: str | None, from_settings: bool, address: str | None) -
         raise click.UsageError("Give a NAME, or --from-settings.")
     with connected(address) as channel:
         wanted = name or "the weights of the settings"
-        click.echo(f"Workers with {wanted} start. Streams go on with those in use meanwhile.", err=True)
         request = UseSpeechModelRequest(weights=name or "")
-        reply = AdminServiceStub(channel).UseSpeechModel(request, timeout=CHANGE_TIMEOUT_S)
+        with _told_meanwhile(f"Workers with {wanted} start. Streams go on with those in use meanwhile."):
+            reply = AdminServiceStub(channel).UseSpeechModel(request, timeout=CHANGE_TIMEOUT_S)
     _tell(reply.speech_models)
 
 
@@ -77,9 +99,9 @@ def shadow(kind: str, name: str, share: float, address: str | None) -> None:
     from vestibule.v1.admin_pb2_grpc import AdminServiceStub
 
     with connected(address) as channel:
-        click.echo(f"Workers with {name} start beside those in use.", err=True)
         request = ShadowSpeechModelRequest(weights=name, share=share)
-        reply = AdminServiceStub(channel).ShadowSpeechModel(request, timeout=CHANGE_TIMEOUT_S)
+        with _told_meanwhile(f"Workers with {name} start beside those in use."):
+            reply = AdminServiceStub(channel).ShadowSpeechModel(request, timeout=CHANGE_TIMEOUT_S)
     _tell(reply.speech_models)
 
 
@@ -87,13 +109,15 @@ def shadow(kind: str, name: str, share: float, address: str | None) -> None:
 @address_option
 def discard(address: str | None) -> None:
     """End the candidate. What was compared is kept, and deleted with its sessions."""
-    from vestibule.v1.admin_pb2 import DiscardSpeechCandidateRequest
+    from vestibule.v1.admin_pb2 import DiscardSpeechCandidateRequest, GetSpeechModelsRequest
     from vestibule.v1.admin_pb2_grpc import AdminServiceStub
 
     with connected(address) as channel:
-        reply = AdminServiceStub(channel).DiscardSpeechCandidate(
-            DiscardSpeechCandidateRequest(), timeout=CHANGE_TIMEOUT_S
-        )
+        stub = AdminServiceStub(channel)
+        before = stub.GetSpeechModels(GetSpeechModelsRequest(), timeout=CALL_TIMEOUT_S).speech_models
+        # Also if none runs: one that was chosen may not have come up.
+        reply = stub.DiscardSpeechCandidate(DiscardSpeechCandidateRequest(), timeout=CHANGE_TIMEOUT_S)
+    click.echo(f"The candidate {before.candidate} ended." if before.candidate else "There is no candidate.")
     _tell(reply.speech_models)
 
 
@@ -104,8 +128,8 @@ def discard(address: str | None) -> None:
 def compare(examples: int, address: str | None, as_json: bool) -> None:
     """Show how often the candidate says something else than the weights in use, and how fast both are.
 
-    Which of both is right is not known: look at the examples. All texts are redacted. Without a candidate the two that
-    were compared last are shown.
+    Which of both is right is not known: look at the examples. All texts are redacted. Without a candidate the last
+    comparison is shown, if the weights in use are those of then.
 
     \b
     Examples:
@@ -124,35 +148,55 @@ def compare(examples: int, address: str | None, as_json: bool) -> None:
         _show(reply)
 
 
+@contextmanager
+def _told_meanwhile(text: str) -> Iterator[None]:
+    """Tell what goes on, once a call takes so long that it was not refused."""
+    timer = Timer(TELL_AFTER_S, click.echo, (text,), {"err": True})
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
 def _tell(models: SpeechModels) -> None:
     chosen = "chosen" if models.chosen else "as the settings say"
     click.echo(f"Speech is recognised by {models.weights}, {chosen}.")
     if models.candidate:
-        click.echo(f"The candidate {models.candidate} gets {_percent(models.share)} of the finals as well.")
+        click.echo(f"The candidate {models.candidate} gets {100 * models.share:.6g} % of the finals as well.")
     if models.problem:
         click.echo(f"What was chosen last cannot be used ({models.problem}); `vestibule status` says more.")
 
 
 def _show(reply: CompareSpeechModelsResponse) -> None:
     _tell(reply.speech_models)
+    running = reply.speech_models.candidate
+    if not running:
+        click.echo("There is no candidate.")
     if reply.comparisons:
-        click.echo(f"\nThe candidate {reply.candidate} beside {reply.weights}, with intervals of 95 %:\n")
+        last = "" if running else "These are the figures of the last comparison, which is over.\n"
+        candidate = f"The candidate {running}" if running else f"{reply.candidate}, which was the candidate,"
+        click.echo(f"\n{last}{candidate} beside {reply.weights}, with intervals of 95 %:\n")
         show_table(COMPARED_COLUMNS, map(_compared, reply.comparisons))
         click.echo()
         show_table(SPEED_COLUMNS, [row for each in reply.comparisons for row in _speeds(each, reply)])
-    else:
+    elif running:
         click.echo("No final was compared yet.")
+    else:
+        click.echo("There is no comparison to show: none was made yet, or other weights were in use then.")
     if reply.skipped_count or reply.failed_count:
+        finals, calls = count_text(reply.skipped_count, "final"), count_text(reply.failed_count, "call")
         click.echo(
-            f"\nSince its start this server left out {reply.skipped_count} finals, because the workers had too much to "
-            f"do, and {reply.failed_count} calls to a candidate failed."
+            f"\nSince its start this server left out {finals}, because the workers had too much to do, and {calls} "
+            "to a candidate failed."
         )
     if reply.examples:
         click.echo()
         texts = [(each.text or "(not there)", each.candidate_text or "(not there)") for each in reply.examples]
         show_table((reply.weights, reply.candidate), texts)
-    if candidate := reply.speech_models.candidate:
-        click.echo(f"\nPromote it: `vestibule models use speech {candidate}`. End it: `vestibule models discard`.")
+    if running:
+        click.echo(f"\nPromote it: `vestibule models use speech {running}`. End it: `vestibule models discard`.")
 
 
 def _compared(found: SpeechComparison) -> tuple[object, ...]:

@@ -35,15 +35,17 @@ def ensure_weights(names: Iterable[str], cache: Path, source: Source | None = No
     """Fetch the weights that are not in the cache, with progress on stderr.
 
     Raises:
-        WeightsError: A source does not answer, or a file does not have its pinned SHA-256.
+        WeightsError: There are none of a name, a source does not answer, or a file does not have its pinned SHA-256.
         InvalidInput: FOLDER_UNUSABLE.
     """
-    from models.weights.store import place
+    from models.weights.store import lookup, place
     from server.runtime.folders import make_folder
 
     missing = [name for name in names if not is_placed(name, cache)]
     if not missing:
         return
+    for name in missing:
+        lookup(name, cache)  # an unknown one is refused before anything is said to be fetched
     make_folder(cache, "VESTIBULE_CACHE_DIR")
     click.echo(f"Fetching model weights into {cache} (once): {', '.join(missing)}", err=True)
     with fetch_progress() as progress:
@@ -208,6 +210,7 @@ def add(name: str, path: Path | None, size: str | None, licence: str, labels: Pa
     if (path is None) == (size is None):
         raise click.UsageError("Name the model with --path, or a size of Whisper with --size.")
     cache = load_settings().weights_dir
+    check_name(name, cache)
     make_folder(cache, "VESTIBULE_CACHE_DIR")
     if path is not None:
         _add(name, path, licence, labels, cache)
@@ -216,7 +219,6 @@ def add(name: str, path: Path | None, size: str | None, licence: str, labels: Pa
 
     if labels or licence:
         raise click.UsageError("--labels and --licence are for a model at --path.")
-    check_name(name, cache)
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=cache) as folder:
         with fetch_progress() as progress:
             checkpoint = download_checkpoint(str(size), Path(folder), progress)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from models.amounts import count_text
 from server.access.audit import KEY_FILE as AUDIT_KEY_FILE
 from server.access.audit import SUBJECTS_KEY_FILE, load_or_create_key, load_or_create_subjects_key
 from server.doctor.results import Finding, Situation, ok, problem, warning
@@ -29,7 +30,7 @@ def check_private_files(situation: Situation) -> Iterator[Finding]:
     yield from wrong
     if not wrong:
         _parse_keys(settings)
-        found = f"{len(there)} files, each for its owner alone."
+        found = f"{count_text(len(there), 'file')}, each for its owner alone."
         yield ok(SUBJECT, found if there else "There are none yet; the first start makes them.")
     yield from _secret_files(settings.secrets_dir)
 
@@ -87,4 +88,4 @@ def _secret_files(folder: Path | None) -> Iterator[Finding]:
         hint = f"Run chmod 600 on them, unless {folder} is inside of a container of its own."
         yield warning("secrets", f"Every user may read {', '.join(exposed)} in VESTIBULE_SECRETS_DIR.", hint)
     elif folder is not None:
-        yield ok("secrets", f"{len(files)} files in VESTIBULE_SECRETS_DIR.")
+        yield ok("secrets", f"{count_text(len(files), 'file')} in VESTIBULE_SECRETS_DIR.")

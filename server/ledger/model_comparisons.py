@@ -154,10 +154,10 @@ def newest(cursor: Cursor, weights: str, candidate: str, client_id: str, most: i
     return [_comparison(row) for row in rows]
 
 
-def last_pair(cursor: Cursor) -> tuple[str, str]:
-    """The weights and the candidate that were compared last; both empty where none were."""
+def last_candidate(cursor: Cursor, weights: str) -> str:
+    """What these weights were compared with, if they were in the last comparison; empty otherwise."""
     row = fetch_one(cursor, "SELECT weights, candidate FROM model_comparisons ORDER BY create_time DESC, id LIMIT 1")
-    return ("", "") if row is None else (row["weights"], row["candidate"])
+    return row["candidate"] if row is not None and row["weights"] == weights else ""
 
 
 def differing_texts(cursor: Cursor, rows: list[ComparisonRow], most: int) -> list[ComparedTexts]:

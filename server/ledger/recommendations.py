@@ -74,7 +74,7 @@ def get(cursor: Cursor, recommendation_id: str) -> RecommendationRow:
     """
     row = fetch_one(cursor, "SELECT * FROM recommendations WHERE id = ?", [recommendation_id])
     if row is None:
-        raise NotFound("There is no such recommendation.", reason=Reason.RECOMMENDATION_NOT_FOUND)
+        raise NotFound("There is no such record.", reason=Reason.RECOMMENDATION_NOT_FOUND)
     return _with_approvals(cursor, _recommendation(row))
 
 
@@ -158,7 +158,7 @@ def check_pending(cursor: Cursor, row: RecommendationRow) -> None:
         return
     newest = latest_of_session(cursor, row.session_id) if row.state == RecommendationState.SUPERSEDED else None
     hint = f"{newest.id} took its place: `vestibule reviews show {newest.id}`." if newest else None
-    raise Conflict(f"The recommendation is {row.state}.", reason=Reason.WRONG_STATE, hint=hint)
+    raise Conflict(f"The record is {row.state.lower()}.", reason=Reason.WRONG_STATE, hint=hint)
 
 
 def _recommendation(row: Row) -> RecommendationRow:

@@ -93,7 +93,7 @@ class ModelReport:
 
 
 async def report(ledger: Ledger, choice: SpeechModelChoice, *, client_id: str, examples: int) -> ModelReport:
-    """Compare the candidate with the weights in use; without a candidate, the two that were compared last.
+    """Compare the candidate with the weights in use; without one, what they were compared with last.
 
     Args:
         ledger: Has the comparisons.
@@ -101,10 +101,10 @@ async def report(ledger: Ledger, choice: SpeechModelChoice, *, client_id: str, e
         client_id: Whose finals are compared; empty for all.
         examples: How many at most.
     """
-    pair = (choice.weights, choice.in_use.candidate)
+    weights, running = choice.weights, choice.in_use.candidate
 
     def read(cursor: Cursor) -> ModelReport:
-        weights, candidate = pair if pair[1] else model_comparisons.last_pair(cursor)
+        candidate = running or model_comparisons.last_candidate(cursor, weights)
         rows = model_comparisons.newest(cursor, weights, candidate, client_id, MOST_COMPARED)
         found = model_comparisons.differing_texts(cursor, rows, examples)
         return ModelReport(weights, candidate, groups_of(rows), tuple(found))

@@ -34,7 +34,7 @@ def component_of(
         return Component(COMPONENT, True, f"{wanted} was chosen. {weights} is used until its workers take calls.")
     told = f"{weights}, {'chosen with `vestibule models use`' if in_use.weights else 'as the settings say'}."
     if in_use.candidate:
-        told += f" The candidate {in_use.candidate} gets {in_use.share:.3g} of the finals as well."
+        told += f" The candidate {in_use.candidate} gets {100 * in_use.share:.6g} % of the finals as well."
     return Component(COMPONENT, True, told)
 
 

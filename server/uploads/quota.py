@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from models.amounts import retry_text, size_text, time_text
+from models.amounts import count_text, retry_text, size_text, time_text
 from models.errors import Overloaded
 from models.reasons import Reason
 from server.ledger import upload_attempts
@@ -53,7 +53,8 @@ class UploadQuota:
         if wait is not None:
             files, size, window = self._limits.client_uploads, self._limits.client_upload_bytes, self._window
             raise Overloaded(
-                f"A client may upload {files} files and {size_text(size)} in {time_text(window.total_seconds())}.",
+                f"A client may upload {count_text(files, 'file')} and {size_text(size)} in "
+                f"{time_text(window.total_seconds())}.",
                 reason=Reason.UPLOAD_QUOTA,
                 hint=retry_text(wait.total_seconds()),
                 retry_after_s=wait.total_seconds(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from models.amounts import retry_text, size_text, time_text
+from models.amounts import count_text, retry_text, size_text, time_text
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,17 @@ def test_times(seconds: float, text: str) -> None:
 def test_nobody_is_told_to_come_too_early() -> None:
     assert retry_text(2.1) == "Try again in 3 seconds."
     assert retry_text(1.0) == "Try again in 1 second."
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "text"),
+    [
+        (0, ("file",), "0 files"),
+        (1, ("file",), "1 file"),
+        (2, ("file",), "2 files"),
+        (1, ("process", "processes"), "1 process"),
+        (0, ("process", "processes"), "0 processes"),
+    ],
+)
+def test_a_noun_has_its_number(number: int, noun: tuple[str, ...], text: str) -> None:
+    assert count_text(number, *noun) == text

@@ -69,6 +69,11 @@ def test_the_table_is_sorted_and_has_explanations() -> None:
     assert [reason for reason in Reason if not reason.meaning.endswith(".")] == []
 
 
+def test_people_read_of_records_as_the_documentation_calls_them() -> None:
+    """The API calls a proposed record a recommendation; the funnel report has others, which no reason is about."""
+    assert [reason for reason in Reason if "recommendation" in f"{reason.meaning} {reason.hint}".lower()] == []
+
+
 def test_every_status_is_a_grpc_code() -> None:
     assert {reason.status for reason in Reason} <= set(grpc.StatusCode.__members__)
 

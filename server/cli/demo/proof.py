@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from models.amounts import count_text
 from server.cli.demo.part_probe import sentences_in, sentences_of_requests
 from server.cli.demo.planted import Planted
 from server.cli.demo.probe import Hit, Probe
@@ -210,7 +211,7 @@ def _search_files(place: str, files: Iterable[Path], probe: Search, *, may_be_em
         hits += [(file.name, hit) for hit in probe.search(data)]
     if not count and not may_be_empty:
         raise Failure(f"There is nothing to search: {place}.")
-    return Finding(place, f"{count} files, {size / 1000:,.0f} kB", tuple(hits))
+    return Finding(place, f"{count_text(count, 'file')}, {size / 1000:,.0f} kB", tuple(hits))
 
 
 def files_below(folders: Iterable[Path]) -> list[Path]:
@@ -315,5 +316,7 @@ def _search_pictures(pictures: list[Path], probes: Probes, read_picture: Callabl
     if not letters:
         raise Failure("The OCR reads nothing in the redacted pictures, so the search proves nothing.")
     return Finding(
-        "redacted pictures, read again", f"{len(pictures)} pictures, {letters} letters and metadata", tuple(hits)
+        "redacted pictures, read again",
+        f"{count_text(len(pictures), 'picture')}, {letters} letters and metadata",
+        tuple(hits),
     )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from models.amounts import count_text
 from server.cli.channel import open_aio_channel
 from server.cli.demo.environment import Cleanup, Environment, exports, stop_command
 from server.cli.demo.planted import METER, REGISTER, VISITS, data_folder, planted_media
@@ -192,7 +193,8 @@ def _stop(environment: Environment, reporter: Reporter) -> bool:
         code = child.process.returncode
         expected = code in (0, -signal.SIGTERM)
         how = "stopped" if expected else f"ended with {code}"
-        reporter.line(f"{child.name}: {how}, {len(left)} of {len(child.seen) + 1} processes left")
+        processes = count_text(len(child.seen) + 1, "process", "processes")
+        reporter.line(f"{child.name}: {how}; of {processes} {len(left)} left")
         for process in left:
             reporter.line(f"  LEFT: {process.pid} {process.name()}")
         if not expected:

@@ -90,6 +90,7 @@ def talk(
 
     FILE is in any format that a phone records. "-" reads 16-bit mono PCM at 16 kHz from standard input. --microphone or
     --device records until Ctrl-C; speech before it is still recognised, unless Ctrl-C is pressed again.
+    While a FILE is sent, Ctrl-C ends the command with exit code 1; what was final until then is delivered.
 
     It shows the question that is open, and after each answer what was understood, how far the flow is, and what is
     asked next. What is said answers the question that was shown when it began. A recording does not wait for the next

@@ -99,3 +99,17 @@ async def found(channel: grpc.aio.Channel, session_id: str) -> Session:
 
     request = GetSessionRequest(session_id=session_id, upload_page_size=1)
     return (await SessionServiceStub(channel).GetSession(request, timeout=CALL_TIMEOUT_S)).session
+
+
+def tell_open_session(session_id: str) -> None:
+    """Say that a session stays open after the command, and how one goes on or lets it end.
+
+    Args:
+        session_id: The session; empty says nothing.
+    """
+    if session_id:
+        click.echo(
+            f"Session {session_id} stays open. To go on: `vestibule talk FILE --session {session_id}`, or `--type` in "
+            "place of FILE. The server ends it after some idle time (VESTIBULE_IDLE_SESSION_S).",
+            err=True,
+        )

@@ -20,6 +20,9 @@ class Screen:
     Args:
         terminal: Whether a line can be overwritten.
         words: Whether finals come with their words.
+
+    Attributes:
+        session_id: The session that is shown; empty before it is known.
     """
 
     def __init__(self, terminal: bool, *, words: bool = False) -> None:
@@ -28,6 +31,7 @@ class Screen:
         self._open = False
         self._values: dict[str, str] = {}
         self.lines: list[Line] = []
+        self.session_id = ""
 
     def event(self, response: pb.ConverseResponse) -> None:
         """Show one event."""
@@ -72,6 +76,10 @@ class Screen:
     def broke(self, reason: str, pause_s: float) -> None:
         """Show that the connection was lost."""
         self._end(f"(connection lost: {reason}; again in {pause_s:.1f} s)")
+
+    def note(self, text: str) -> None:
+        """Show a line of the command itself."""
+        self._end(text)
 
     def _grow(self, text: str) -> None:
         width = shutil.get_terminal_size().columns

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from models.errors import VestibuleError
-from models.reasons import Reason
 from server.cli.output import Failure
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
 FAST = 8.0
 """Times as fast as it is spoken; below what a server takes by default."""
+PICTURE_HINT = "`vestibule talk --type` sends pictures to a session, with /photo KIND FILE; `vestibule read` reads one."
 
 
 def open_source(source: str | None, device: str | None, *, microphone: bool, fast: bool) -> bytes | Microphone | None:
@@ -69,10 +69,10 @@ def decoded(path: str) -> bytes:
     import numpy as np
 
     from models.media.audio_decoder import DEFAULT_LIMITS, decode
-    from server.cli.offline_input import file_bytes
+    from server.cli.offline_input import recording_bytes
 
     try:
-        samples = decode(file_bytes(path, "FILE", DEFAULT_LIMITS.max_bytes, Reason.AUDIO_TOO_LARGE))
+        samples = decode(recording_bytes(path, "FILE", DEFAULT_LIMITS.max_bytes, PICTURE_HINT))
     except VestibuleError as error:
         raise Failure.of(error, path) from error
     pcm: bytes = np.clip(samples * 32768.0, -32768, 32767).astype("<i2").tobytes()

@@ -12,9 +12,9 @@ import click
 
 from models.errors import NoSpeech
 from server.cli.channel import open_aio_channel
-from server.cli.output import Failure, check_can_write
+from server.cli.output import FAILED, Failure, check_can_write
 from server.cli.remote import Endpoint, translated
-from server.cli.talk.opening import Opening, found, opened
+from server.cli.talk.opening import Opening, found, opened, tell_open_session
 from server.cli.talk.screen import Screen
 from server.cli.talk.sources import feed, open_source
 from server.cli.talk.transcript_formats import written
@@ -67,6 +67,8 @@ class SpeechOptions:
 def talk_spoken(server: Endpoint, options: TalkOptions, speech: SpeechOptions, opening: Opening) -> None:
     """Stream speech to its end, then deliver its transcript.
 
+    Ctrl-C ends it with exit code 1, and what was final until then is delivered.
+
     Raises:
         click.UsageError: The source or the output cannot be used.
         Failure: The source failed, no speech was understood, or the server refused.
@@ -76,15 +78,35 @@ def talk_spoken(server: Endpoint, options: TalkOptions, speech: SpeechOptions, o
     screen = Screen(sys.stderr.isatty(), words=speech.words)
     microphone = speech.microphone or speech.device is not None
     sound = open_source(speech.source, speech.device, microphone=microphone, fast=speech.fast)  # before a session opens
-    with translated(server.target, server.tls):
-        asyncio.run(stream(server, options, sound, screen, fast=speech.fast, opening=opening))
-    shown = speech.form == "text" and speech.output is None and _both_on_a_terminal()  # the finals are on the screen
-    if not shown:
-        _deliver(written(screen.lines, speech.form), speech.output)
+    try:
+        with translated(server.target, server.tls):
+            asyncio.run(stream(server, options, sound, screen, fast=speech.fast, opening=opening))
+    except KeyboardInterrupt:
+        screen.note(f"(interrupted: {'what was final is kept' if screen.lines else 'nothing was final yet'})")
+        tell_open_session(screen.session_id)
+        _deliver_some(screen, speech)
+        raise click.exceptions.Exit(FAILED) from None
+    except Failure:
+        _deliver_some(screen, speech)
+        raise
+    _deliver_lines(screen, speech)
     if not isinstance(sound, bytes | None) and sound.failure:
         raise sound.failure
     if not screen.lines:
         raise Failure.of(NoSpeech("No speech was understood."))
+
+
+def _deliver_some(screen: Screen, speech: SpeechOptions) -> None:
+    """Deliver the finals of a stream that did not come to its end, if there are any."""
+    if screen.lines:
+        _deliver_lines(screen, speech)
+
+
+def _deliver_lines(screen: Screen, speech: SpeechOptions) -> None:
+    """Deliver the finals, unless a terminal shows them already."""
+    shown = speech.form == "text" and speech.output is None and _both_on_a_terminal()
+    if not shown:
+        _deliver(written(screen.lines, speech.form), speech.output)
 
 
 async def stream(
@@ -115,6 +137,7 @@ async def stream(
         else:
             session = await opened(channel, opening or Opening(), options.language)
             options = replace(options, session_id=session.id)
+        screen.session_id = session.id
         screen.progress(session.progress)
         filling = asyncio.create_task(feed(audio, sound, fast=fast))
         talking = asyncio.create_task(Talker(channel, options, audio, screen.event, screen.broke).run())

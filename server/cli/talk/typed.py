@@ -22,10 +22,10 @@ from models.media.images import ImageLimits
 from models.reasons import Reason
 from server.cli.channel import open_aio_channel
 from server.cli.offline_input import file_bytes
-from server.cli.output import Failure, show_table
+from server.cli.output import FAILED, Failure, show_table
 from server.cli.remote import Endpoint, failure_of, translated
 from server.cli.talk.client import KEEPALIVE, Audio, Talker, TalkOptions
-from server.cli.talk.opening import Opening, found, opened
+from server.cli.talk.opening import Opening, found, opened, tell_open_session
 from server.cli.talk.pictures import KINDS, read_picture
 from server.cli.talk.screen import Screen
 
@@ -140,6 +140,8 @@ class TypedTalk:
                 await self._send(pb.ConverseRequest(propose=pb.Propose(wait_for_uploads=wait)))
             case "/photo", [kind, path] if kind in KINDS:
                 await self._photograph(kind, path)
+            case "/photo", [kind, _path]:
+                raise Failure(f"'{kind}' is no kind of picture.", hint=f"/photo KIND FILE takes {', '.join(KINDS)}.")
             case _ if command.startswith("/"):
                 raise Failure(f"{command} is not understood like this.", hint=HELP)
             case _:
@@ -215,16 +217,22 @@ def talk_typed(server: Endpoint, options: TalkOptions, opening: Opening) -> None
     Raises:
         Failure: No person types and a line was refused; or the server cannot be used.
     """
-    with translated(server.target, server.tls):
-        asyncio.run(_talk(server, options, opening))
-
-
-async def _talk(server: Endpoint, options: TalkOptions, opening: Opening) -> None:
     screen = Screen(sys.stderr.isatty())
+    try:
+        with translated(server.target, server.tls):
+            asyncio.run(_talk(server, options, opening, screen))
+    except KeyboardInterrupt:
+        screen.note("")
+        tell_open_session(screen.session_id)
+        raise click.exceptions.Exit(FAILED) from None
+
+
+async def _talk(server: Endpoint, options: TalkOptions, opening: Opening, screen: Screen) -> None:
     async with open_aio_channel(server.target, KEEPALIVE, tls=server.tls) as channel:
         if not options.session_id:
             session = await opened(channel, opening, options.language)
             options = replace(options, session_id=session.id)
+        screen.session_id = options.session_id
         typed = TypedTalk(channel, server, options, screen, terminal=sys.stdin.isatty())
         await typed.run(_standard_input())
 

@@ -117,6 +117,11 @@ class Answers(review_pb2_grpc.ReviewServiceServicer, recommendation_pb2_grpc.Rec
     def DecideFields(self, request: pb.DecideFieldsRequest, context: Any) -> pb.DecideFieldsResponse:
         self.decided.append(request)
         review = review_message(view(), BEN)
+        choices = {choice.name: choice for choice in request.choices}
+        for field in review.fields:
+            choice = choices.get(field.name, pb.FieldChoice(value=field.value))
+            if choice.decision != pb.FIELD_DECISION_ACCEPTED:
+                field.value, field.missing = choice.value, not choice.value
         if any(choice.decision != pb.FIELD_DECISION_ACCEPTED for choice in request.choices):
             review.recommendation.id = CHANGED
         return pb.DecideFieldsResponse(review=review)

@@ -205,6 +205,17 @@ async def test_watch_prints_letters_as_they_come(served: Served, monkeypatch: py
     assert lines[0].endswith(f"reply  WORKER_LOST  attempts 6  {added[0]}")
 
 
+async def test_ctrl_c_ends_a_watch_quietly(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", interrupted)
+    for more in ((), ("--json",), ("--seconds", "5")):
+        result = await served.run("watch", *more)
+        assert (result.exit_code, result.stdout) == (0, "")
+        assert result.stderr == "Waiting for new dead letters. Ctrl+C ends.\n"
+
+
 async def test_scripts_list_retry_and_clear(served: Served) -> None:
     for kind in ("read_picture", "reply", "reply"):
         await served.letters.add(kind)

@@ -123,3 +123,23 @@ def test_rows_name_their_group_and_their_time() -> None:
         *("median", "severity", "conversion", "p25", "p50", "p75", "p90", "with_value", "total", "dropped_total"),
     ]
     assert [row[0] for row in shown] == ["(all)", "(all)", "x", "x", "(no value)"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "counted", "rate"),
+    [
+        ({}, 0, None),  # nobody came so far
+        ({"drop_off": {"low": 0.0, "high": 1.0}}, 0, None),  # nobody had their time
+        ({"drop_off": {"value": 0.0, "high": 0.1}, "counted_count": 40}, 40, 0.0),  # nobody left
+        ({"drop_off": {"value": 0.25}, "counted_count": 40, "drop_off_rate": 0.25}, 40, 0.25),
+        ({"optional": True, "session_count": 3}, None, None),
+    ],
+)
+def test_a_rate_of_nobody_is_empty_and_not_0(stage: dict[str, Any], counted: int | None, rate: float | None) -> None:
+    stages = [funnel_pb2.FunnelStage(name="cart"), funnel_pb2.FunnelStage(name="pay", **stage)]
+    segment = funnel_pb2.FunnelSegment(stages=stages, periods=[funnel_pb2.FunnelPeriod(stages=stages)])
+    report = funnel_pb2.GetReportResponse(stages=stages, segments=[segment])
+    rows = report_rows(report, request_of(by="lens", every="week"))
+    assert [(row["counted"], row["drop_off_rate"]) for row in rows] == [(None, None), (counted, rate)] * 3
+    columns, shown = table_rows(rows)
+    assert [row[columns.index("drop_off_rate")] for row in shown] == [None, rate] * 3

@@ -78,7 +78,7 @@ def test_json_lines_stay_in_order_and_a_bad_line_gets_an_error_answer(redactor: 
     ("lines", "code", "told"),
     [
         (['{"text": "a"}', "{", '{"text": 1}', '{"text": "b"}'], 1, "Error: 2 of 4 lines failed"),
-        (["{"], 1, "Error: 1 of 1 lines failed"),
+        (["{"], 1, "Error: 1 of 1 line failed"),
         (['{"text": "a", "lang": "qq"}', "", '{"text": "b"}'], 1, "Error: 1 of 2 lines failed"),
         (['{"text": "a"}', ""], 0, ""),
         ([], 0, ""),
@@ -185,9 +185,11 @@ def test_a_text_or_json_lines_not_both_and_not_neither(redactor: PhraseRedactor)
 def test_a_refused_file_names_the_formats_of_the_command(redactor: PhraseRedactor) -> None:
     picture, clip, text = (str(DATA / name) for name in ("meter.jpg", "visit.flac", "README.md"))
     told = "[UNSUPPORTED_MEDIA]\nHint: Send {}.\n"
-    assert told.format("webm, ogg, wav, mp3, aac, m4a or flac") in run("transcribe", picture).stderr
-    pictures = "Hint: Send a picture as JPEG, PNG, WebP, HEIC, a one-page TIFF or a PDF of a few pages"
-    assert pictures in run("read", text).stderr
+    assert told.format("webm, ogg, wav, mp3, aac, m4a or flac") in run("transcribe", text).stderr
+    refused = run("transcribe", picture).stderr
+    assert "This is a JPEG file, no recording. [UNSUPPORTED_MEDIA]\nHint: vestibule read reads the print" in refused
+    pictures = "JPEG, PNG, WebP, HEIC, a one-page TIFF or a PDF of a few pages"
+    assert told.format(pictures) in run("read", text).stderr
     assert "[UNSUPPORTED_MEDIA]\nHint: vestibule transcribe" in run("read", clip).stderr
 
 

@@ -104,3 +104,13 @@ def test_a_missing_language_means_detection(data: Path, language: str | None) ->
     line = json.dumps({"id": 1, "audio": str(data / "visit.flac"), "lang": language})
     transcribe_lines([line], io.StringIO(), engine)
     assert engine.options[0].language is None
+
+
+@pytest.mark.parametrize("name", ["page.pdf", "photo.jpg", "scan.tiff", "picture.png"])
+def test_a_picture_is_told_the_command_that_reads_it(tmp_path: Path, name: str) -> None:
+    heads = {"pdf": b"%PDF-1.7\n", "jpg": b"\xff\xd8\xff\xe0", "tiff": b"II*\x00", "png": b"\x89PNG\r\n\x1a\n"}
+    file = tmp_path / name
+    file.write_bytes(heads[file.suffix[1:]] + bytes(200))
+    [row] = answers([{"id": 1, "audio": str(file)}], [])
+    assert row["error"]["message"].endswith("file, no recording.")
+    assert row["error"]["hint"] == "vestibule read reads the print in pictures and PDFs."

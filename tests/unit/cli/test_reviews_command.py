@@ -96,17 +96,22 @@ def test_claim_and_release(answers: Answers) -> None:
     [
         (
             ("accept", RECORD, "meter_unit", "site_name", "meter_unit"),
-            ["meter_unit: m3, to be accepted", "site_name: Pendlewick, to be accepted"],
+            ["meter_unit: m3 was accepted.", "site_name: Pendlewick was accepted."],
             [("meter_unit", "ACCEPTED", "", ""), ("site_name", "ACCEPTED", "", "")],
         ),
         (
             ("correct", RECORD, "contact", "the porter", "--reason", "not_asked"),
-            ["contact: (missing), to be corrected"],
+            ["contact: (missing) was corrected to the porter."],
             [("contact", "CORRECTED", "the porter", "not_asked")],
         ),
         (
+            ("correct", RECORD, "meter_reading", "4813", "--reason", "misread"),
+            ["meter_reading: 4812 was corrected to 4813."],
+            [("meter_reading", "CORRECTED", "4813", "misread")],
+        ),
+        (
             ("reject-field", RECORD, "site_name", "colour", "--reason", "misheard"),
-            ["site_name: Pendlewick, to be rejected", "colour: (not in the record), to be rejected"],
+            ["site_name: Pendlewick was removed.", "colour: (not in the record) was removed."],
             [("site_name", "REJECTED", "", "misheard"), ("colour", "REJECTED", "", "misheard")],
         ),
     ],
@@ -123,7 +128,7 @@ def test_fields_are_decided(
         assert sent == [(name, f"FIELD_DECISION_{word}", value, why) for name, word, value, why in choices]
     changed = arguments[0] != "accept"
     for shown in (without.stdout, given.stdout):
-        assert shown.startswith("The record is another one now.") == changed
+        assert shown.startswith("The changed record is a new one, with another id and hash.") == changed
         assert (CHANGED if changed else RECORD) in shown
         assert "The keys are missing." in shown
     assert json.loads(run(*arguments, "--json").stdout)["recommendation"]["id"] == (CHANGED if changed else RECORD)

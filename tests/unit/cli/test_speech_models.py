@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -18,6 +19,7 @@ from models.errors import Unavailable
 from models.reasons import Reason
 from ray_tasks.types import SpeechModels
 from server.access.audit import AuditTrail
+from server.cli import speech_models
 from server.cli.main import cli
 from server.ledger import model_comparisons, sessions, turns
 from server.observability.metrics import Metrics
@@ -108,7 +110,6 @@ def run(*arguments: str) -> Result:
 def test_weights_are_used_and_given_back(server: Server) -> None:
     used = run("use", "speech", "whisper-small")
     assert (used.exit_code, used.stdout) == (0, "Speech is recognised by whisper-small, chosen.\n")
-    assert "Workers with whisper-small start. Streams go on" in used.stderr
     assert server.gateway.models == SpeechModels("whisper-small")
     back = run("use", "speech", "--from-settings")
     assert back.stdout == "Speech is recognised by whisper-base, as the settings say.\n"
@@ -129,6 +130,57 @@ def test_weights_are_used_and_given_back(server: Server) -> None:
 def test_wrong_usage_asks_no_server(server: Server, arguments: tuple[str, ...]) -> None:
     assert run(*arguments).exit_code == 2
     assert server.gateway.calls == []
+
+
+@pytest.mark.parametrize("kind", ["vision", "redaction", "Speech", "whisper-small"])
+@pytest.mark.parametrize("command", [("use",), ("shadow", "--share", "1")])
+def test_a_kind_that_cannot_be_changed_is_named_with_the_one_that_can(command: tuple[str, ...], kind: str) -> None:
+    refused = run(*command, kind, "x")
+    told = f"'{kind}' cannot be changed while the server runs: only the weights for speech can."
+    assert (refused.exit_code, told in refused.stderr) == (2, True), refused.stderr
+
+
+class AtOnce:
+    """A timer for which the time has come when it starts."""
+
+    daemon = False
+
+    def __init__(self, _after_s: float, call: Callable[..., None], args: Any, kwargs: Any) -> None:
+        self._call = partial(call, *args, **kwargs)
+
+    def start(self) -> None:
+        self._call()
+
+    def cancel(self) -> None:
+        """It is over."""
+
+
+def test_a_change_that_takes_long_says_what_goes_on(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speech_models, "Timer", AtOnce)
+    told = "Workers with {} start. Streams go on with those in use meanwhile.\n"
+    assert run("use", "speech", "whisper-small").stderr == told.format("whisper-small")
+    assert run("use", "speech", "--from-settings").stderr == told.format("the weights of the settings")
+    shadowed = run("shadow", "speech", "whisper-small", "--share", "0.2")
+    assert shadowed.stderr == "Workers with whisper-small start beside those in use.\n"
+
+
+@pytest.mark.parametrize("name", ["rampart-pii", "nobody", "silero-vad"])
+def test_weights_that_are_refused_are_not_told_to_start(
+    server: Server, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speech_models, "TELL_AFTER_S", 60.0)
+    for command in (("use",), ("shadow", "--share", "1")):
+        refused = run(*command, "speech", name)
+        assert refused.exit_code == 1
+        assert refused.stderr.startswith("Error: The server has no weights for speech of this name."), refused.stderr
+
+
+def test_discard_without_a_candidate_says_that_there_is_none(server: Server) -> None:
+    ended = run("discard")
+    assert (ended.exit_code, ended.stdout) == (
+        0,
+        "There is no candidate.\nSpeech is recognised by whisper-base, as the settings say.\n",
+    )
 
 
 def test_what_fails_says_why_and_changes_nothing(server: Server) -> None:
@@ -156,7 +208,7 @@ def test_a_candidate_is_compared_promoted_or_discarded(server: Server) -> None:
         language="de",
     )
     shadowed = run("shadow", "speech", "whisper-small", "--share", "0.2")
-    assert shadowed.stdout.splitlines()[1] == "The candidate whisper-small gets 20.0 % of the finals as well."
+    assert shadowed.stdout.splitlines()[1] == "The candidate whisper-small gets 20 % of the finals as well."
     server.shadow.counts[ShadowOutcome.SKIPPED_BUSY] = 3
     server.shadow.counts[ShadowOutcome.FAILED] = 1
     shown = run("compare")
@@ -168,7 +220,7 @@ def test_a_candidate_is_compared_promoted_or_discarded(server: Server) -> None:
     assert ["Call me.", "Hold me."] in rows
     assert not any("REDACTED" in cell for row in rows for cell in row), "equal ones are no examples"
     assert "left out 3 finals" in shown.stdout
-    assert "1 calls to a candidate failed" in shown.stdout
+    assert "1 call to a candidate failed" in shown.stdout
     assert shown.stdout.endswith(
         "Promote it: `vestibule models use speech whisper-small`. End it: `vestibule models discard`.\n"
     )
@@ -176,11 +228,22 @@ def test_a_candidate_is_compared_promoted_or_discarded(server: Server) -> None:
     assert [len(told["examples"]), told["comparisons"][0]["final_count"], told["skipped_count"]] == [1, 3, 3]
     assert told["speech_models"]["share"] == 0.2
     ended = run("discard")
-    assert ended.stdout == "Speech is recognised by whisper-base, as the settings say.\n"
+    of_settings = "Speech is recognised by whisper-base, as the settings say.\n"
+    assert ended.stdout == f"The candidate whisper-small ended.\n{of_settings}"
     assert server.gateway.models == SpeechModels()
-    after = run("compare")
-    assert "The candidate whisper-small beside whisper-base" in after.stdout, "the last two are still shown"
-    assert "Promote" not in after.stdout
+    after = run("compare").stdout
+    assert after.startswith(f"{of_settings}There is no candidate.\n"), "the figures are those of one that is over"
+    assert "the last comparison, which is over.\nwhisper-small, which was the candidate, beside whisper-base" in after
+    assert "Promote" not in after
+    assert "The candidate" not in after
+    for promoted in ("whisper-small", "whisper-tiny.en"):
+        run("use", "speech", promoted)
+        others = run("compare").stdout
+        assert "There is no candidate.\nThere is no comparison to show: none was made yet, or other weights" in others
+        assert "|" not in others
+        assert json.loads(run("compare", "--json").stdout)["comparisons"] == []
+    run("shadow", "speech", "whisper-small", "--share", "1")
+    assert "No final was compared yet." in run("compare").stdout
 
 
 def test_examples_show_tags_without_numbers(server: Server) -> None:
@@ -190,5 +253,6 @@ def test_examples_show_tags_without_numbers(server: Server) -> None:
 
 def test_nothing_was_compared_yet(server: Server) -> None:
     assert run("compare").stdout == (
-        "Speech is recognised by whisper-base, as the settings say.\nNo final was compared yet.\n"
+        "Speech is recognised by whisper-base, as the settings say.\nThere is no candidate.\n"
+        "There is no comparison to show: none was made yet, or other weights were in use then.\n"
     )

@@ -142,6 +142,23 @@ def test_a_model_of_ones_own_is_added_listed_verified_and_removed(
     assert "mine" not in run.invoke(cli, ["models", "list"]).stdout
 
 
+@pytest.mark.parametrize("name", ["Clinic!", "whisper-base", "../x", "A", "a b", "clinic-"])
+def test_a_name_that_cannot_be_given_is_refused_before_the_model_is_read(
+    tmp_path: Path, cache: Path, name: str
+) -> None:
+    added = CliRunner().invoke(cli, ["models", "add", name, "--path", str(tmp_path)])
+    assert added.exit_code == 1
+    assert added.stderr.startswith("Error: "), "nothing was read yet"
+    assert "[WEIGHTS_NAME_" in added.stderr
+
+
+@pytest.mark.parametrize("names", [("nobody",), ("tiny", "nobody"), ("nobody", "tiny")])
+def test_unknown_weights_are_refused_before_any_are_fetched(cache: Path, source: Path, names: tuple[str, ...]) -> None:
+    fetched = CliRunner().invoke(cli, ["models", "fetch", *names, "--source", str(source)])
+    assert fetched.exit_code == 1
+    assert fetched.stderr.startswith("Error: There are no weights named 'nobody'."), fetched.stderr
+
+
 def test_a_path_without_a_model_is_refused_with_what_can_be_added(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

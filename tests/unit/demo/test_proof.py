@@ -130,7 +130,7 @@ def test_a_file_that_is_deleted_while_it_is_searched_is_no_failure(
     gone = traces.state / "spool" / "0001"
     monkeypatch.setattr(proof, "files_below", lambda folders: [gone, traces.ray_logs[0] / "worker.log"])
     findings = {finding.place: finding for finding in prove(traces, PROBES, read_nothing_personal)}
-    assert findings["spool and state folder"].searched.startswith("1 files")
+    assert findings["spool and state folder"].searched.startswith("1 file,")
 
 
 def test_what_operators_define_is_searched_for_whole_values_only(traces: Traces) -> None:

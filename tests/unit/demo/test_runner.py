@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import signal
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from server.cli.demo.environment import Environment
 from server.cli.demo.processes import Child
 from server.cli.demo.reporter import Reporter
-from server.cli.demo.runner import _say_how_to_use_it
+from server.cli.demo.runner import _say_how_to_use_it, _stop
 
 TOKEN = "a token of the analysts"
 
@@ -35,6 +37,20 @@ def test_a_run_that_stays_says_how_to_query_and_how_to_stop_it(
     assert f"kill {server.process.pid}; " in copied
     assert "http://127.0.0.1:1003/#/serve" in out.getvalue()
     assert "http://127.0.0.1:1005/reviews/7f0d\n" in out.getvalue()
+
+
+@pytest.mark.parametrize(("descendants", "said"), [(0, "of 1 process 0 left"), (2, "of 3 processes 0 left")])
+def test_a_process_that_ended_is_told_with_how_many_there_were(tmp_path: Path, descendants: int, said: str) -> None:
+    stopped: Any = SimpleNamespace(
+        name="server",
+        stop=lambda: None,
+        survivors=list,
+        process=SimpleNamespace(returncode=0),
+        seen=set(range(descendants)),
+    )
+    out = io.StringIO()
+    assert _stop(Environment(tmp_path, 1, 2, 3, 4, 5, True, [stopped]), Reporter(out))
+    assert f"server: stopped; {said}" in out.getvalue()
 
 
 @pytest.mark.parametrize(("own", "said"), [(True, "stand-in"), (False, "the LLM")])

@@ -114,7 +114,12 @@ def test_a_newer_recommendation_supersedes(cursor: Cursor) -> None:
     assert recommendations.get(cursor, first.id).state == RecommendationState.SUPERSEDED
     with pytest.raises(Conflict) as caught:
         recommendations.check_pending(cursor, recommendations.get(cursor, first.id))
+    assert caught.value.message == "The record is superseded."
     assert caught.value.hint == f"{second.id} took its place: `vestibule reviews show {second.id}`."
+    with pytest.raises(NotFound, match="There is no such record") as unknown:
+        recommendations.get(cursor, "s")  # the id of its session
+    assert unknown.value.reason == "RECOMMENDATION_NOT_FOUND"
+    assert "`vestibule reviews list`" in unknown.value.hint
     assert recommendations.get(cursor, other.id) == other
     assert recommendations.latest_of_session(cursor, "s") == second
     assert recommendations.supersede_pending(cursor, "s") == 1

@@ -68,7 +68,7 @@ def test_comparisons_go_with_the_turns_of_sessions_that_have_ended(cursor: Curso
 
 
 def test_the_newest_of_two_weights_and_of_one_client_are_listed(cursor: Cursor) -> None:
-    assert model_comparisons.last_pair(cursor) == ("", "")
+    assert model_comparisons.last_candidate(cursor, "base") == ""
     mine, other = _open(cursor), _open(cursor, "other")
     for at, row in enumerate((mine, other, mine)):
         model_comparisons.insert_comparison(cursor, comparison(_said(cursor, row, at), at))
@@ -82,7 +82,7 @@ def test_the_newest_of_two_weights_and_of_one_client_are_listed(cursor: Cursor) 
     assert times("", most=2) == [after(2), after(1)]
     assert times("app") == [after(2), after(0)]
     assert times("nobody") == []
-    assert model_comparisons.last_pair(cursor) == ("tiny", "small")
+    assert [model_comparisons.last_candidate(cursor, weights) for weights in ("tiny", "base")] == ["small", ""]
 
 
 def test_both_texts_of_those_that_differ_are_given_also_when_the_turn_is_gone(cursor: Cursor) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 from collections.abc import Callable, Generator
 from types import SimpleNamespace
 from typing import Any
@@ -163,3 +164,29 @@ async def test_a_dead_actor_of_a_form_that_is_not_known_does_not_end_the_looks(c
     with pytest.raises(VestibuleError):
         await cluster.worker_ends()
     assert await cluster.worker_ends() == []
+
+
+@pytest.mark.parametrize(("local", "left", "warned"), [(True, 0, []), (True, 2, [2]), (False, 0, [0]), (False, 1, [1])])
+async def test_a_ray_that_does_not_stop_in_time_is_a_warning_only_if_something_may_be_left(
+    cluster: Cluster,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    local: bool,
+    left: int,
+    warned: list[int],
+) -> None:
+    """As during the start, which has the thread of Ray and cannot be broken off."""
+    family = ["raylet", "gcs_server", "worker"]
+    ended: list[list[str]] = []
+    monkeypatch.setattr(cluster_module, "STOP_S", 0.0)
+    monkeypatch.setattr(cluster_module, "end", lambda processes, _timeout_s: ended.append(list(processes)))
+    monkeypatch.setattr(cluster_module, "lives", family[:left].__contains__)
+    runtime = SimpleNamespace(local=local, processes=lambda: family, close=lambda keep_folder: None)
+    monkeypatch.setattr(cluster, "_runtime", runtime)
+    busy: concurrent.futures.Future[None] = concurrent.futures.Future()
+    monkeypatch.setattr(cluster, "_thread", SimpleNamespace(submit=lambda _work: busy, close=lambda: None))
+    await cluster.stop()
+    assert [(line.msg, vars(line)["values"]["processes"]) for line in caplog.records] == [
+        ("ray_did_not_stop", number) for number in warned
+    ]
+    assert ended == [family, family], "also those that were started meanwhile"

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -63,13 +64,14 @@ async def test_the_process_and_its_descendants_are_ended_and_asyncio_alone_waits
     waiting: Waiting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended: list[int] = []
+    really_end = processes_module.end
 
     def end(processes: Iterable[psutil.Process], timeout_s: float) -> int:
         processes = list(processes)
         ended.extend(process.pid for process in processes)
-        return processes_module.end(processes, timeout_s)
+        return really_end(processes, timeout_s)
 
-    monkeypatch.setattr(ray_child, "end", end)
+    monkeypatch.setattr(processes_module, "end", end)
     await waiting.child.kill()
     assert waiting.process.returncode == -9
     assert ended == [waiting.descendant.pid]
@@ -84,6 +86,36 @@ async def test_a_process_that_has_ended_by_itself_is_no_error(
     waiting.descendant.kill()
     await waiting.child.kill()
     assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("address", "outlasts", "warned"),
+    [("", False, []), ("", True, [{"processes": 1}]), ("ray.example:6379", False, [{"processes": 0}])],
+)
+async def test_a_stop_during_the_start_warns_only_if_something_of_ray_may_be_left(
+    waiting: Waiting,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    address: str,
+    outlasts: bool,
+    warned: list[dict[str, int]],
+) -> None:
+    """The process begins a start and answers nothing more. Nobody waits for it in this test."""
+    monkeypatch.setattr(ray_child, "STOP_S", 0.0)
+    if outlasts:
+        monkeypatch.setattr(processes_module, "end", lambda _processes, _timeout_s: 0)
+    config = replace(CONFIG, address=address)
+    starting = asyncio.create_task(waiting.child.start(config, MODELS, lambda _step: None, lambda _end: None))
+    await asyncio.sleep(0)
+    await waiting.child.stop()
+    with pytest.raises(Unavailable):
+        await starting
+    assert lives(waiting.descendant) == outlasts
+    assert [(line.msg, vars(line)["values"]) for line in caplog.records] == [
+        ("ray_did_not_stop", values) for values in warned
+    ]
+    if outlasts:
+        waiting.descendant.kill()
 
 
 def test_a_line_of_the_process_is_logged_with_its_values(caplog: pytest.LogCaptureFixture) -> None:

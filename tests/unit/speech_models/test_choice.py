@@ -125,7 +125,7 @@ async def test_a_restarted_server_has_the_choice_before_the_settings(world: Worl
     again = world.server(FakeGateway())
     await again.follow()
     assert again.in_use == world.chosen() == SpeechModelsRow("small", "tiny", 0.25, NOW)
-    assert "The candidate tiny gets 0.25 of the finals" in again.component.detail
+    assert "The candidate tiny gets 25 % of the finals" in again.component.detail
     await world.choice.use("")
     assert world.choice.weights == "base"
     assert world.asked[-1] == SpeechModels("", "tiny")

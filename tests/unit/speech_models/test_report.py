@@ -141,13 +141,17 @@ async def test_the_candidate_is_compared_and_without_one_those_of_before(ledger:
             ledger.write_now(
                 lambda cursor, compared=compared: model_comparisons.insert_comparison(cursor, compared)  # type: ignore[misc]
             )
-    for in_use in (SpeechModelsRow("", "small", 0.5), SpeechModelsRow("small")):
+    for in_use in (SpeechModelsRow("", "small", 0.5), SpeechModelsRow()):
         choice.in_use = in_use
         found = await report(ledger, choice, client_id="", examples=3)
         assert (found.weights, found.candidate, found.groups[0].finals, len(found.examples)) == ("base", "small", 6, 3)
     choice.in_use = SpeechModelsRow("", "tiny", 0.5)
     found = await report(ledger, choice, client_id="", examples=3)
     assert (found.candidate, found.groups, found.examples) == ("tiny", (), ())
+    for others in ("small", "tiny"):
+        choice.in_use = SpeechModelsRow(others)
+        found = await report(ledger, choice, client_id="", examples=3)
+        assert (found.weights, found.candidate, found.groups, found.examples) == (others, "", (), ())
     choice.in_use = SpeechModelsRow("", "small", 0.5)
     of_one = await report(ledger, choice, client_id="app", examples=10)
     assert (of_one.groups[0].finals, len(of_one.examples)) == (3, 2)

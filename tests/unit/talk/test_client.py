@@ -124,6 +124,7 @@ async def test_the_command_streams_a_file_and_collects_its_finals(harness: Strea
         pcm = (speech(1.0) + quiet(0.5)) * 2
         await spoken.stream(Endpoint(f"127.0.0.1:{port}", None), options, pcm, screen, fast=True)
     assert [line.utterance for line in screen.lines] == [0, 1]
+    assert screen.session_id == options.session_id
 
 
 async def test_endpointing_options_are_sent_on_every_connection(harness: StreamHarness) -> None:

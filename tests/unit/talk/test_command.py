@@ -166,6 +166,12 @@ def test_a_file_that_is_not_a_recording_opens_no_session(
     assert began == []
 
 
+def test_a_picture_in_place_of_a_recording_is_told_where_it_belongs(began: list[str]) -> None:
+    result = run("talk", str(DATA / "meter.jpg"), "--address", NOBODY)
+    assert (result.exit_code, began) == (1, [])
+    assert "This is a JPEG file, no recording. [UNSUPPORTED_MEDIA]\nHint: `vestibule talk --type`" in result.stderr
+
+
 def test_an_unwritable_output_is_refused_before_streaming(tmp_path: Path, began: list[str]) -> None:
     result = run("talk", str(DATA / "visit.flac"), "--output", str(tmp_path / "nope" / "x.srt"))
     assert result.exit_code == 2

@@ -124,7 +124,12 @@ async def test_a_picture_is_sent_whole_and_what_was_read_is_shown(
     ("line", "told"),
     [
         ("/photo meter /nowhere.jpg", "NO_SUCH_FILE"),
-        ("/photo banana /nowhere.jpg", "/photo is not understood"),
+        (
+            "/photo banana /nowhere.jpg",
+            "'banana' is no kind of picture.\nHint: /photo KIND FILE takes meter, visitor_reg",
+        ),
+        ("/photo Meter my meter.jpg", "'Meter' is no kind of picture."),
+        ("/photo meter", "/photo is not understood"),
         ("/photo", "/photo is not understood"),
         ("/skip", "STEP_NOT_SKIPPABLE"),
         ("/skip it", "/skip is not understood"),

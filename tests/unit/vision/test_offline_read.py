@@ -152,6 +152,15 @@ def test_a_recording_is_for_another_command(tmp_path: Path) -> None:
     assert "vestibule transcribe" in answer["error"]["hint"]
 
 
+@pytest.mark.parametrize("content", [b"# Vestibule\n" * 20, b"\x00" * 100, b"PK\x03\x04" + bytes(100), b"<html>" * 20])
+def test_what_is_no_picture_is_told_the_formats_of_pictures_alone(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "unknown"
+    file.write_bytes(content)
+    (answer,) = _answers([json.dumps({"id": 1, "image": str(file)})], None)
+    assert answer["error"]["reason"] == "UNSUPPORTED_MEDIA"
+    assert answer["error"]["hint"] == "Send JPEG, PNG, WebP, HEIC, a one-page TIFF or a PDF of a few pages."
+
+
 def test_files_are_decoded_in_the_processes_of_the_server() -> None:
     with decoders(Settings()) as clean_in_child:
         assert len(unpack(clean_in_child(pdf_file(2)))) == 2

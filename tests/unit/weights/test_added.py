@@ -45,6 +45,21 @@ def test_missing_files_cannot_be_fetched(tmp_path: Path) -> None:
     assert "vestibule models remove mine" in failed.value.hint
 
 
+@pytest.mark.parametrize("name", ["whisper-small", "whisper-tiny.en", "rampart-pii", "silero-vad"])
+def test_missing_weights_are_named_in_the_command_that_fetches_them(tmp_path: Path, name: str) -> None:
+    for look in (locate, verify):
+        with pytest.raises(WeightsError) as failed:
+            look(name, tmp_path)
+        assert f"`vestibule models fetch {name}`" in failed.value.hint
+
+
+def test_missing_files_of_an_added_model_are_not_told_to_be_fetched(tmp_path: Path) -> None:
+    (kept(tmp_path) / "model.bin").unlink()
+    with pytest.raises(WeightsError) as failed:
+        locate("mine", tmp_path)
+    assert failed.value.hint == "Run `vestibule models remove mine`, then add the model again."
+
+
 def test_a_second_model_of_the_name_is_refused_and_the_first_stays(tmp_path: Path) -> None:
     kept(tmp_path)
     with pytest.raises(WeightsError) as refused:

@@ -243,7 +243,8 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CompareSpeechModels(self, request, context):
-        """Compares the candidate with the weights in use, or the two that were compared last, by their newest 10000 finals.
+        """Compares the candidate with the weights in use, by their newest 10000 finals. Without a candidate it is the last
+        comparison, if the weights in use are those of then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -68,7 +68,9 @@ class AdminServiceStub:
     DiscardSpeechCandidate: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DiscardSpeechCandidateRequest, _admin_pb2.DiscardSpeechCandidateResponse]
     """Ends the candidate. What was compared is kept. Safe to repeat."""
     CompareSpeechModels: _grpc.UnaryUnaryMultiCallable[_admin_pb2.CompareSpeechModelsRequest, _admin_pb2.CompareSpeechModelsResponse]
-    """Compares the candidate with the weights in use, or the two that were compared last, by their newest 10000 finals."""
+    """Compares the candidate with the weights in use, by their newest 10000 finals. Without a candidate it is the last
+    comparison, if the weights in use are those of then.
+    """
     RotateSpoolKey: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RotateSpoolKeyRequest, _admin_pb2.RotateSpoolKeyResponse]
     """Makes a new key for the spool, encrypts with it what waits there, and deletes the earlier key when nothing needs it. A
     call ends after some seconds; repeat it with the key_id of the response while more is set. The server goes on by
@@ -130,7 +132,9 @@ class AdminServiceAsyncStub(AdminServiceStub):
     DiscardSpeechCandidate: _aio.UnaryUnaryMultiCallable[_admin_pb2.DiscardSpeechCandidateRequest, _admin_pb2.DiscardSpeechCandidateResponse]  # type: ignore[assignment]
     """Ends the candidate. What was compared is kept. Safe to repeat."""
     CompareSpeechModels: _aio.UnaryUnaryMultiCallable[_admin_pb2.CompareSpeechModelsRequest, _admin_pb2.CompareSpeechModelsResponse]  # type: ignore[assignment]
-    """Compares the candidate with the weights in use, or the two that were compared last, by their newest 10000 finals."""
+    """Compares the candidate with the weights in use, by their newest 10000 finals. Without a candidate it is the last
+    comparison, if the weights in use are those of then.
+    """
     RotateSpoolKey: _aio.UnaryUnaryMultiCallable[_admin_pb2.RotateSpoolKeyRequest, _admin_pb2.RotateSpoolKeyResponse]  # type: ignore[assignment]
     """Makes a new key for the spool, encrypts with it what waits there, and deletes the earlier key when nothing needs it. A
     call ends after some seconds; repeat it with the key_id of the response while more is set. The server goes on by
@@ -279,7 +283,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.CompareSpeechModelsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.CompareSpeechModelsResponse, _abc.Awaitable[_admin_pb2.CompareSpeechModelsResponse]]:
-        """Compares the candidate with the weights in use, or the two that were compared last, by their newest 10000 finals."""
+        """Compares the candidate with the weights in use, by their newest 10000 finals. Without a candidate it is the last
+        comparison, if the weights in use are those of then.
+        """
 
     @_abc_1.abstractmethod
     def RotateSpoolKey(
