@@ -15,6 +15,7 @@ from server.flows.personal_values import corrected, only_of_others, owners
 from server.flows.progress import NO_VALUE, Answer, AnswerStatus, FieldProgress, FieldState, Progress
 from server.flows.reading.answer_text import AnswerText
 from server.flows.reading.choices import chooses_no
+from server.flows.reading.places import tells_place
 from server.flows.reading.reader import Request, read_answer
 from server.flows.reading.restating import restated
 from server.flows.reading.whose_number import belongs_to_another_field
@@ -193,7 +194,8 @@ def _asked(one: FieldProgress, material: AnswerText, *, alone: bool) -> Redacted
     side = _side(one, material) if one.state is FieldState.DISPUTED else None
     if side and not re.search(r"\d", material.plain):
         return side
-    return read_answer(one.field, one.step, material, Request(asked=alone or not named)) or side
+    whole = alone or not named or tells_place(material)
+    return read_answer(one.field, one.step, material, Request(asked=whole)) or side
 
 
 def _side(one: FieldProgress, material: AnswerText) -> RedactedText | None:

@@ -12,16 +12,17 @@ from models.redaction.commands import phrases as command_phrases
 from server.flows.extraction import TAG
 from server.flows.reading.words import CORRECTION, GREETING, PLAIN_NO, PLAIN_YES, STATES, phrases
 
-_FILLERS: Final = {
+FILLERS: Final = {
     "en": "oh|ah|oops|whoops|er|erm|hang on|hold on|my bad|its actually|it should be|should be|make that|make it|"
-    "apologies|excuse me|again|and|but|the|instead",
-    "de": "oh|ach|ups|hoppla|tut mir leid|pardon|halt|warte|warten sie|es sollte sein|richtig ist|und|"
+    "apologies|excuse me|morning|afternoon|evening|mate|sir|madam|again|and|but|the|instead",
+    "de": "tag|morgen|abend|oh|ach|ups|hoppla|tut mir leid|pardon|halt|warte|warten sie|es sollte sein|richtig ist|und|"
     "aber|doch|stattdessen",
     "es": "ay|uy|ah|lo siento|un segundo|debería ser|y|pero",
     "fr": "oh|ah|oups|attends|excusez moi|excuse moi|je suis désolé|je suis désolée|ça devrait être|et|mais",
     "pt": "ah|ai|opa|sinto muito|um segundo|deveria ser|e|mas",
     "hi": "अरे|ओह|और|लेकिन|रुकिए|रुको|क्षमा करें",
 }
+"""Words of surprise and of repair, and links."""
 
 
 def words_besides(text: str, code: str) -> list[str]:
@@ -49,5 +50,5 @@ def _is_sign(char: str) -> bool:
 
 @lru_cache(maxsize=16)
 def _fillers(code: str) -> re.Pattern[str]:
-    lists = (_FILLERS, CORRECTION, GREETING, PLAIN_NO, PLAIN_YES, STATES)
+    lists = (FILLERS, CORRECTION, GREETING, PLAIN_NO, PLAIN_YES, STATES)
     return any_of([*(each for one in lists for each in phrases(one, code)), *command_phrases(code, "polite")])
