@@ -105,7 +105,8 @@ ASKS: Final[_Expressions] = {
     r"(?:you|i|we|it|this|that|there|somebody|someone|anybody|anyone)\b.*|"
     r"(?:what|how|who|why|when|which|where) (?:do|does|did|is|are|am|was|can|could|should|shall|would|will|must|"
     r"have|has|i|you|we|to)\b.*|"
-    r"what (?:happens|now|next)\b.*|(?:whats|whos|hows|wheres) .*|(?:speak|talk|speaking) (?:to|with) (?:a|an|the|"
+    r"what (?:happens|now|next)\b.*|(?:whats|whos|hows|wheres) .*|(?:(?:sign|check|log) (?:me |us )?in|"
+    r"register(?: me)?|get started|start|begin)|(?:speak|talk|speaking) (?:to|with) (?:a|an|the|"
     r"some)\b.*",
     "de": r"(?:konnen|konnten|kann|konnte|kannst|wurden|durfen|darf|durfte|muss|soll|sollen|haben|hatten|hatte|sind|"
     r"bin) "

@@ -18,9 +18,10 @@ from server.flows.reading.words import GREETING, NOW, PLAIN_YES
 _TOLD: Final = {
     "en": "i am at|i'm at|im at|we are at|we're at|i am in|i'm in|we are in|we're in|i'm here at|i am here at|"
     "we're here at|we are here at|i'm just at|i'm currently at|i am currently at|we're currently at|i've arrived at|"
+    "i've just arrived at|we've just arrived at|just arrived at|currently at|"
     "we've arrived at|i'm calling from the|i've been sent to the|i was sent to the|i'm standing at|i'm working at|"
     "we're working at|"
-    "the site is|my site is|our site is|the site name is|the name of the site is|"
+    "the site is|my site is|site is|our site is|the site name is|the name of the site is|"
     "i have a delivery for|i've got a delivery for|we have a delivery for|we've got a delivery for",
     "de": "ich bin am|ich bin an|ich bin beim|ich bin bei|ich bin im|ich bin in|wir sind am|wir sind an|wir sind beim|"
     "wir sind bei|wir sind im|wir sind in|der standort ist|der standort heißt|bin am|bin beim|bin im",
@@ -89,7 +90,8 @@ def _framing(code: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
         rf"(?-i:{preposition}){_END}",
     )
     before = rf"\A\s*(?:(?:{greeting}|{thinks}|{yes})[\s,{_STOPS}]+)*(?:{'|'.join(phrases)})\s*"
-    after = rf"(?:[\s,]+(?:{today}|{now}|{there}|{greeting}))+[\s{_STOPS}]*\Z"
+    thinking = _any("|".join(each for each in THINKS.get(code, "").split("|") if " " in each))
+    after = rf"(?:[\s,]+(?:{today}|{now}|{there}|{greeting}|{thinking}))+[\s{_STOPS}]*\Z"
     return re.compile(before, re.IGNORECASE), re.compile(after, re.IGNORECASE)
 
 
