@@ -14,7 +14,8 @@ from server.flows.reading.words import CORRECTION, GREETING, PLAIN_NO, PLAIN_YES
 
 FILLERS: Final = {
     "en": "oh|ah|oops|whoops|er|erm|hang on|hold on|my bad|its actually|it should be|should be|make that|make it|"
-    "apologies|excuse me|morning|afternoon|evening|mate|sir|madam|again|and|but|the|instead",
+    "apologies|excuse me|morning|afternoon|evening|mate|sir|madam|everybody|everyone|all|folks|"
+    "guys|to you|again|and|but|the|instead",
     "de": "tag|morgen|abend|oh|ach|ups|hoppla|tut mir leid|pardon|halt|warte|warten sie|es sollte sein|richtig ist|und|"
     "aber|doch|stattdessen",
     "es": "ay|uy|ah|lo siento|un segundo|debería ser|y|pero",

@@ -58,7 +58,7 @@ FROM: Final[_Expressions] = {
 """Says where the speaker belongs: "NAME from the council". "De" may be a part of the name of a place."""
 
 THIS: Final[_Expressions] = {
-    "en": r"(?:its|it is|its only|this is) @",
+    "en": r"(?:its|it is|its only|this is) @(?: (?:about|regarding|concerning|because|im|ive)\b.*)?",
     "de": r"(?:das|es) ist (?:(?:der|die|herr|frau) )?@",
     "es": r"(?:esto |este |esta )?es @",
     "fr": r"cest (?:(?:monsieur|madame|m|mme) )?@",

@@ -63,6 +63,8 @@ _IS_THERE: Final = {"en": "", "de": "", "es": "", "fr": "", "pt": "", "hi": "प
 _END: Final = rf"(?![\w{MARKS}])"
 _SMALL_LETTER: Final = r"(?-i:[a-zß-öø-ÿ])"
 _STOPS: Final = ".!।"
+_NO_PLACE: Final = r"(?!\s+(?:an? (?:hurry|rush)|trouble|charge|need|(?:the |a )?(?:middle|process))(?!\w))"
+"""Where nobody stands: "I'm in a hurry"."""
 
 
 def bare_place(material: AnswerText) -> RedactedText:
@@ -104,7 +106,7 @@ def tells_place(material: AnswerText) -> bool:
 @lru_cache(maxsize=16)
 def _told(code: str) -> re.Pattern[str]:
     """What says where somebody is, wherever it stands."""
-    return re.compile(rf"(?<![\w{MARKS}])(?:{_any(_TOLD.get(code, _TOLD['en']))}){_END}", re.IGNORECASE)
+    return re.compile(rf"(?<![\w{MARKS}])(?:{_any(_TOLD.get(code, _TOLD['en']))}){_END}{_NO_PLACE}", re.IGNORECASE)
 
 
 def _any(phrases: str) -> str:

@@ -7,10 +7,14 @@ from collections import Counter
 
 import pytest
 
-from models.text import RedactedText
+from models.redaction.dialogue_context import answering
+from models.redaction.redactor import LocalRedactor
+from models.redaction.types import RedactionContext, RedactionScope
+from models.text import RawText, RedactedText, TextSource
+from server.flows.asking import answer_hints, asked_for, flow_words
 from server.flows.phrases import GUIDE_PHRASES
 from server.flows.progress import FieldState
-from tests.unit.flows.test_dialogue import Talk
+from tests.unit.flows.test_dialogue import FLOWS, Talk
 
 
 def said(text: str) -> RedactedText:
@@ -61,6 +65,11 @@ def said(text: str) -> RedactedText:
         "hello i want to sign in",
         "sign in please",
         "I'm lost",
+        "I'm in a hurry",
+        "good day everybody, this is [REDACTED_NAME] speaking",
+        "um yeah hi this is [REDACTED_NAME] i'm calling about the boiler",
+        "this is [REDACTED_NAME] about the boiler",
+        "yeah so we're in trouble here, can somebody come",
         "are you a robot",
         "his number is [REDACTED_PHONE]",
     ],
@@ -142,6 +151,8 @@ def test_an_opening_is_no_site_in_any_language(language: str, text: str) -> None
         ("Where the old mill was", "Where the old mill was"),
         ("pump station 7 this morning", "pump station 7"),
         ("council offices", "council offices"),
+        ("it's [REDACTED_NAME] and sons", "[REDACTED_NAME] and sons"),
+        ("we're in the middle mill", "middle mill"),
         ("it's [REDACTED_NAME] garage", "[REDACTED_NAME] garage"),
         ("[REDACTED_NAME], Hull", "[REDACTED_NAME], Hull"),
         ("number [REDACTED_ADDRESS] depot", "number [REDACTED_ADDRESS] depot"),
@@ -209,3 +220,30 @@ def test_an_introduction_is_not_said_to_be_a_hidden_answer() -> None:
     talk = Talk("site_visit")
     talk.say(said("it's [REDACTED_NAME]"))
     assert GUIDE_PHRASES["en"].hidden in talk.replies[-1], "it may have been a site"
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(
+    ("texts", "site"),
+    [
+        (["hiya, it's Jonny Abernathy-Osei here about the boiler"], ""),
+        (["hello, can you help me"], ""),
+        (["Good morning, this is Jonny Abernathy speaking"], ""),
+        (["Jonny Abernathy from the council"], ""),
+        (["you can reach me at 07700 900 986", "oh wait it's 07700 900 987 sorry"], ""),
+        (["hi, I'm at the riverside depot"], "riverside depot"),
+        (["hiya, it's Jonny here, I'm at the riverside depot"], "riverside depot"),
+        (["it's the pumping station"], "pumping station"),
+        (["Riverside depot"], "Riverside depot"),
+    ],
+)
+def test_what_a_person_types_first_is_understood_after_redaction(
+    real_redactor: LocalRedactor, texts: list[str], site: str
+) -> None:
+    talk, flow = Talk("site_visit"), FLOWS["site_visit"]
+    field = flow.fields["site_name"]
+    context = RedactionContext(TextSource.TYPED, "en", scope=RedactionScope(flow_words=flow_words(flow)))
+    for text in texts:
+        answer = answering(context, asked_for(field), answer_hints(field, flow, "en"))
+        talk.say(real_redactor.redact(RawText(text), answer).text)
+    assert talk.value("site_name") == ((FieldState.ANSWERED, site) if site else (FieldState.MISSING, ""))
