@@ -11,7 +11,8 @@ from server.flows.fields import TextField
 from server.flows.phrases import guide_phrases, has_phrases
 from server.flows.progress import NO_VALUE, FieldProgress, FieldState, Progress
 from server.flows.questions import labels_of, listed_values, newly_noted, question
-from server.flows.texts import text_in
+from server.flows.reading.openings import tells_who
+from server.flows.texts import base_language, text_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,14 @@ class Briefing:
     hidden: bool = False
 
     @classmethod
-    def after(cls, progress: Progress, source_id: str, text: RedactedText) -> Briefing:
-        """The briefing for the reply to a turn, with what it said."""
+    def after(cls, progress: Progress, source_id: str, text: RedactedText, language: str = "en") -> Briefing:
+        """The briefing for the reply to a turn, with what it said. A name with which somebody introduces themselves is
+        no answer that was hidden.
+        """
         noted = tuple(newly_noted(progress, source_id))
         asks_text = progress.current is not None and isinstance(progress.current.field, TextField)
-        return cls(progress, noted, hidden=asks_text and not noted and TAG.search(text.value) is not None)
+        tagged = TAG.search(text.value) is not None and not tells_who(text.value, base_language(language))
+        return cls(progress, noted, hidden=asks_text and not noted and tagged)
 
     @property
     def partly_hidden(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from models.redaction.commands import any_of, folded, says, says_only
@@ -11,10 +11,11 @@ from models.text import RedactedText
 from server.flows.definition import Step
 from server.flows.extraction import visitor_count
 from server.flows.fields import ChoiceField, NumberField, PersonalField, PhotoField, TextField, YesNoField
-from server.flows.personal_values import corrected, owners
+from server.flows.personal_values import corrected, only_of_others, owners
 from server.flows.progress import NO_VALUE, Answer, AnswerStatus, FieldProgress, FieldState, Progress
 from server.flows.reading.answer_text import AnswerText
 from server.flows.reading.choices import chooses_no
+from server.flows.reading.places import tells_place
 from server.flows.reading.reader import Request, read_answer
 from server.flows.reading.restating import restated
 from server.flows.reading.whose_number import belongs_to_another_field
@@ -63,12 +64,15 @@ def answers_in(progress: Progress, material: AnswerText, *, asked: bool, source_
         if isinstance(current.field, TextField) and not current.asked_again:
             return [_row(current, AnswerStatus.REOPENED, material, source_id)]
     corrects = _corrects(material, current)
+    no_text = only_of_others(progress, material)
     again = restated(progress, material, current if asked else None)
     found = list(_corrections(progress, material, current)) if corrects and again is None else []
     found = found if again is None else list(_beside(progress, again, material))
     corrects = corrects or (again is not None and starts_with_marker(material.text.value, material.code))
+    found = _without_texts(found) if no_text else found
     if not found:
         found = list(_answers(progress, material, current if asked else None))
+        found = _without_texts(found) if no_text else found
     rows = [_row(one, AnswerStatus.ANSWERED, material, source_id, value, corrects=corrects) for one, value in found]
     changes = any(one.state is FieldState.ANSWERED for one, _ in found)
     told = current is not None and (changes or _tells_more(current, progress.find(progress.last), material))
@@ -147,6 +151,10 @@ def _answers(
     yield from _restated(progress, material, asked)
 
 
+def _without_texts(found: Iterable[tuple[FieldProgress, RedactedText]]) -> list[tuple[FieldProgress, RedactedText]]:
+    return [(one, value) for one, value in found if not isinstance(one.field, TextField)]
+
+
 def _is_told_apart(progress: Progress, one: FieldProgress, value: RedactedText) -> bool:
     """Whether an option says by itself which choice is meant: "a scratch" does not where two choices have it."""
     others = (each.field for each in progress.fields if each is not one and isinstance(each.field, ChoiceField))
@@ -186,7 +194,8 @@ def _asked(one: FieldProgress, material: AnswerText, *, alone: bool) -> Redacted
     side = _side(one, material) if one.state is FieldState.DISPUTED else None
     if side and not re.search(r"\d", material.plain):
         return side
-    return read_answer(one.field, one.step, material, Request(asked=alone or not named)) or side
+    whole = alone or not named or tells_place(material)
+    return read_answer(one.field, one.step, material, Request(asked=whole)) or side
 
 
 def _side(one: FieldProgress, material: AnswerText) -> RedactedText | None:

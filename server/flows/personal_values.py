@@ -5,7 +5,6 @@ A field that got nothing stays open, so the person is asked for it.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -18,11 +17,14 @@ from server.flows.extraction import TAG, tags_of
 from server.flows.fields import PersonalField, TextField
 from server.flows.progress import FieldProgress, FieldState, Progress
 from server.flows.reading.answer_text import AnswerText
+from server.flows.reading.fillers import tells_only_tags, words_besides
 from server.flows.speakers import TaggedValue, ValueOwner, speaks_of_listener, tagged_values
 from server.flows.texts import text_in
 
 _FEW_WORDS, _MOST_WORDS = 4, 8
-"""Words beside a value in a correction of it: "no, the number is". With more, a text tells something else, too."""
+"""Words beside a value in a correction of it: "the number is". With more, a text tells something else, too. Polite
+words, "no, wait" and "it's" are not counted.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def corrected(
         material: A text that announces a correction.
         asked: The field that the person was asked for.
     """
-    words = re.findall(r"[^\W\d_]+", material.plain)
+    words = words_besides(material.text.value, material.code)
     free = asked is not None and isinstance(asked.field, TextField)
     if len(words) > (_FEW_WORDS if free else _MOST_WORDS):
         return []
@@ -114,7 +116,8 @@ def corrected(
     named = [one for one in able if any_of([folded(one.field.label_in(material.language))]).search(text)]
     last = [one for one in able if one.field.name == progress.last]
     own = [one for one in able if any(v.whose is ValueOwner.OWN and v.entity in _entities(one, asked) for v in values)]
-    found = next((each for each in (named, last, own) if len(each) == 1), [])
+    fits = able if not words else []  # nothing but the value is said, so it is of the only field that has such a one
+    found = next((each for each in (named, last, own, fits) if len(each) == 1), [])
     return [(one, _only(material, [v for v in values if v.entity in _entities(one, asked)][-1:])) for one in found]
 
 
@@ -156,6 +159,16 @@ def _sealed_of(mine: Sequence[SealedValue], material: AnswerText, own: OwnValues
         elif all(distinct.values()):
             kept += of_type
     return kept
+
+
+def only_of_others(progress: Progress, material: AnswerText) -> bool:
+    """Whether a text has nothing but values that personal fields of the flow may have, so that it answers no text.
+
+    Polite words, those that announce a correction, and "it's" add nothing.
+    """
+    personal = (each for each in progress.flow.fields.values() if isinstance(each, PersonalField))
+    kinds = {entity for field in personal for entity in field.entities}
+    return tells_only_tags(material.text.value, material.code, kinds)
 
 
 def gives_own(material: AnswerText, entities: Iterable[str]) -> bool:

@@ -142,11 +142,12 @@ class WriteReply(Handler):
         rows = turns.list_of_session(cursor, turn.session_id)
         place = next(n for n, row in enumerate(rows) if row.id == turn_id)
         session = sessions.get(cursor, turn.session_id)
+        language = turn.language or sessions.language_of(cursor, session) or "en"
         return _TurnContext(
             turn,
             history_of(rows[:place]),
             session,
-            Briefing.after(self._guide.progress(cursor, session), turn_id, turn.text),
-            turn.language or sessions.language_of(cursor, session) or "en",
+            Briefing.after(self._guide.progress(cursor, session), turn_id, turn.text, language),
+            language,
             newest=place == len(rows) - 1,
         )

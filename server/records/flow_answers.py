@@ -22,7 +22,7 @@ from server.ledger.transactional import Ledger
 from server.ledger.types import Clock, SessionRow
 from server.records.answer_problems import problem_of, wrong_answer
 from server.records.guide import Guidance, Guide
-from server.records.keyed_texts import key_prefix, told_by_key
+from server.records.keyed_texts import label_prefix, told_by_key
 from server.records.noted_answers import Change
 from server.records.pubsub import PubSub
 from server.records.session_progress import note_new_input
@@ -153,7 +153,7 @@ class FlowAnswers:
             [typed] = await self._gateway.redact([RawText(value)], context, timeout_s=_REDACT_TIMEOUT_S)
             others = self._guide.flow(session).fields.keys() - {field.name}
             return _personal(field, typed, others)
-        prefix = key_prefix(field.label_in(language), value)
+        prefix = label_prefix(field, language, value)
         texts = [RawText(value), *([RawText(f"{prefix}{value}")] * bool(prefix))]
         alone, *keyed = await self._gateway.redact(texts, context, timeout_s=_REDACT_TIMEOUT_S)
         return _Kept(told_by_key(alone, keyed[0], prefix).text if keyed else alone.text)

@@ -10,6 +10,7 @@ from typing import Final
 
 from models.redaction.types import CLASSIFIER, SLOT_TAGGER, Redaction
 from models.text import Entity, RedactedText
+from server.flows.fields import FieldDefinition, TextField
 
 LONGEST_WITH_KEY: Final = 100
 """Characters of a value that is read with its key, too. A longer one is sentences, and says itself what it tells."""
@@ -21,6 +22,20 @@ def key_prefix(key: str, value: str) -> str:
     """What is written in front of a value when it is read with its key, ``date of birth: ``; empty for a long value."""
     words = " ".join(key.replace("_", " ").split())
     return f"{words}: " if words and len(value) <= LONGEST_WITH_KEY else ""
+
+
+def label_prefix(field: FieldDefinition, language: str, value: str) -> str:
+    """What is written in front of the value of a field of a flow: its label, for a visitor and a reviewer alike.
+
+    A text whose reader knows what it names, such as a site, has no key: "site name:" would introduce a person.
+
+    Args:
+        field: Of the flow.
+        language: ISO 639-1 code of the label.
+        value: That the field gets.
+    """
+    names_thing = isinstance(field, TextField) and field.reader is not None
+    return "" if names_thing else key_prefix(field.label_in(language), value)
 
 
 def told_by_key(alone: Redaction, keyed: Redaction, prefix: str) -> Redaction:

@@ -18,7 +18,7 @@ from server.llm.record_rules import missing_in, ruled_out
 from server.llm.record_schema import MAX_RECORD_BYTES, canonical_json, clean
 from server.llm.types import OnboardingRecord, RecordField
 from server.records.correction_values import is_free_text, is_number_or_code, named, read_correction
-from server.records.keyed_texts import key_prefix, told_by_key
+from server.records.keyed_texts import key_prefix, label_prefix, told_by_key
 from server.records.redact_output import QUOTED, REDACT_TIMEOUT_S, alike
 
 _MOST_CHARACTERS: Final = 2000
@@ -81,8 +81,9 @@ async def redact_corrections(
     """The values of the corrections by the name of the field. Free text, numbers and codes are redacted; all others are
     values of the flow or of a form.
 
-    Each is read as the answer to a question for its field, and free text once more behind the field's name. A number or
-    code that stands in a source is kept, and what does in the fields ``QUOTED``, as in ``redact_output.redact_values``.
+    Each is read as the answer to a question for its field, and free text once more behind the field's label, as what a
+    visitor writes in a form. A number or code that stands in a source is kept, and what does in the fields ``QUOTED``,
+    as in ``redact_output.redact_values``.
 
     Raises:
         Unavailable: The redactor cannot be reached, or failed; the values must then go nowhere.
@@ -90,24 +91,31 @@ async def redact_corrections(
     """
     corrections = [choice for choice in choices if choice.decision is FieldDecision.CORRECTED]
     redacted = {choice.name: RedactedText.literal(choice.value) for choice in corrections}
-    free = {each.name for each in corrections if is_free_text(flow.fields.get(each.name))}
+    free = [(each.name, each.value) for each in corrections if is_free_text(flow.fields.get(each.name))]
+    prefixes = {name: prefix for name, value in free if (prefix := _prefix(flow, name, value, language))}
     exact = {each.name for each in corrections if is_number_or_code(flow.fields.get(each.name))}
-    given = [(each.name, each.value) for each in corrections if each.name in free | exact]
+    given = free + [(each.name, each.value) for each in corrections if each.name in exact]
     context = RedactionContext(TextSource.TYPED, language, scope=scope)
     for asked, places in alike([name for name, _ in given], flow, language).items():
         values = [given[place] for place in places]
-        redacted |= await _redacted(gateway, values, free, answering(context, asked.kinds, asked.hints))
+        redacted |= await _redacted(gateway, values, prefixes, answering(context, asked.kinds, asked.hints))
     for name, value in given:
         if name in exact or name in QUOTED:
             redacted[name] = next(_quotes(value, sources), redacted[name])
     return redacted
 
 
+def _prefix(flow: FlowDefinition, name: str, value: str, language: str) -> str:
+    """What free text is read behind: the label of its field, or the name where the flow has no such field."""
+    field = flow.fields.get(name)
+    return key_prefix(name, value) if field is None else label_prefix(field, flow.language(language), value)
+
+
 async def _redacted(
-    gateway: Gateway, values: Sequence[tuple[str, str]], free: Collection[str], context: RedactionContext
+    gateway: Gateway, values: Sequence[tuple[str, str]], keys: Mapping[str, str], context: RedactionContext
 ) -> dict[str, RedactedText]:
-    """Values of fields that ask for the same, redacted; those of ``free`` are read behind the field's name, too."""
-    prefixes = {name: prefix for name, value in values if name in free and (prefix := key_prefix(name, value))}
+    """Values of fields that ask for the same, redacted; those that have a key are read behind it, too."""
+    prefixes = {name: keys[name] for name, _ in values if name in keys}
     texts = [value for _, value in values] + [prefixes[name] + value for name, value in values if name in prefixes]
     read = await gateway.redact([RawText(text) for text in texts], context, timeout_s=REDACT_TIMEOUT_S)
     alone = {name: each for (name, _), each in zip(values, read[: len(values)], strict=True)}

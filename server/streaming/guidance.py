@@ -89,7 +89,7 @@ class StreamGuidance:
         """What the reply to a turn is told."""
         if turn.id != self._asked_by_reply[0]:
             self._asked_by_reply = (turn.id, self._open)
-        return Briefing.after(self.progress, turn.id, turn.text)
+        return Briefing.after(self.progress, turn.id, turn.text, self.language)
 
     def stored(self, progress: Progress, language: str) -> None:
         """Take the progress after a turn was stored; it is told after the final of the turn."""

@@ -31,6 +31,7 @@ from server.flows.reading.choices import read_choice, read_yes_no
 from server.flows.reading.codes import read_code
 from server.flows.reading.dates import read_date
 from server.flows.reading.numbers import read_lone_number, read_named_number, read_number
+from server.flows.reading.openings import only_opens
 from server.flows.reading.places import bare_place
 from server.flows.reading.times import read_time
 from server.flows.reading.words import agrees_only, greets
@@ -123,11 +124,12 @@ def _text(field: TextField, material: AnswerText, *, asked: bool) -> RedactedTex
 
 
 def _says_something(material: AnswerText) -> bool:
-    """Whether a text is more than tags, a greeting, a bare yes or a question back."""
+    """Whether a text is more than tags, a greeting, "it's NAME here", a bare yes or a question back."""
     bare = material.plain.strip()
     return (
         re.search(r"\w", bare) is not None
         and not material.is_question
+        and not only_opens(material.text.value, material.code)
         and not (greets(bare, material.code) or agrees_only(bare, material.code) or is_command(bare, material.code))
     )
 

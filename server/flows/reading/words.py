@@ -154,7 +154,8 @@ PUZZLED: Final[_Lists] = {
     "qu'est ce que ça veut dire|pourquoi demandez vous ça|pourquoi cette question|pouvez vous répéter|comment",
     "pt": "não entendi|não entendo|a pergunta|o que quer dizer|o que significa|por que pergunta|por que quer saber|"
     "pode repetir|de novo|como assim",
-    "hi": "समझ नहीं आया|मुझे समझ नहीं आया|मैं नहीं समझा|मैं नहीं समझी|सवाल|क्या मतलब|आप क्यों पूछ रहे हैं|क्यों पूछ रहे हैं|"
+    "hi": "समझ नहीं आया|मुझे समझ नहीं आया|मैं नहीं समझा|मैं नहीं समझी|सवाल|क्या मतलब|आप क्यों पूछ रहे हैं|"
+    "क्यों पूछ रहे हैं|"
     "फिर से बोलिए|दोबारा बोलिए|क्या आप दोहरा सकते हैं",
 }
 """A question back, also where speech recognition writes no question mark."""
@@ -183,14 +184,17 @@ NOW: Final[_Lists] = {
     "hi": "अब|अभी",
 }
 GREETING: Final[_Lists] = {
-    "en": "hello|hi|hey|good morning|good afternoon|good evening|hello there|hi there|how are you|"
+    "en": "hello|hi|hey|hiya|heya|howdy|good day|hello again|good morning|good afternoon|good evening|hello there|"
+    "hi there|hey there|how are you|"
     "thank you|thanks|ok|okay|please|can you hear me|one moment|just a moment|wait|um|uh",
-    "de": "hallo|guten tag|guten morgen|guten abend|servus|moin|danke|vielen dank|okay|bitte|einen moment|"
+    "de": "hallo|hi|hey|grüß gott|schönen guten tag|hallo zusammen|guten tag|guten morgen|guten abend|servus|moin|"
+    "danke|vielen dank|okay|bitte|einen moment|"
     "moment|äh|ähm",
-    "es": "hola|buenos días|buenas tardes|buenas noches|buenas|gracias|vale|por favor|un momento",
-    "fr": "bonjour|salut|bonsoir|merci|d'accord|s'il vous plaît|un instant|un moment",
-    "pt": "olá|oi|bom dia|boa tarde|boa noite|obrigado|obrigada|por favor|um momento",
-    "hi": "नमस्ते|नमस्कार|हैलो|धन्यवाद|शुक्रिया|ठीक है|एक मिनट",
+    "es": "hola|hola buenas|muy buenas|qué tal|oiga|buenos días|buenas tardes|buenas noches|buenas|gracias|vale|"
+    "por favor|un momento",
+    "fr": "bonjour|rebonjour|coucou|allô|salut|bonsoir|merci|d'accord|s'il vous plaît|un instant|un moment",
+    "pt": "olá|oi|alô|tudo bem|bom dia|boa tarde|boa noite|obrigado|obrigada|por favor|um momento",
+    "hi": "नमस्ते|नमस्कार|हैलो|हेलो|प्रणाम|सुनिए|धन्यवाद|शुक्रिया|ठीक है|एक मिनट",
 }
 PHOTOGRAPH: Final[_Lists] = {
     "en": "photo|photograph|picture|image|camera|the second|second one|the latter",

@@ -48,7 +48,9 @@ class Talk:
             material = AnswerText(said, "text", self.language, TODAY)
             source = f"turn-{self.turns}"
             self.rows += answers_in(self.progress, material, asked=self.asked, source_id=source)
-            sentences = Briefing.after(self.progress, source, said).sentences(self.replies, self.language)
+            sentences = Briefing.after(self.progress, source, said, self.language).sentences(
+                self.replies, self.language
+            )
             self.replies.append("".join(sentences))
         return self.open
 
