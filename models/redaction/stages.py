@@ -186,7 +186,7 @@ def drop_explained(drafts: list[Draft], job: Job) -> None:
             for e in draft.candidates
             if not is_explained(e, draft.view, job.context)
             and not draft.expected.explains(e)
-            and not is_plain_answer(e, draft.view.text, job.context.language)
+            and not is_plain_answer(e, draft.view.text, job.context)
             and not is_number_of_flow(e, draft.view, job.context, draft.candidates)
         ]
 
