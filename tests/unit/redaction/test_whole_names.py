@@ -32,6 +32,8 @@ def grown(text: str, *names: str, suspects: tuple[str, ...] = (), source: TextSo
         ("this is park ji hoon speaking", "park", ("hoon",), "park ji hoon"),
         ("i am nguyen thi hoa", "nguyen", ("hoa",), "nguyen thi hoa"),
         ("ask for mrs nguyen thi hoa", "nguyen", ("hoa",), "nguyen thi hoa"),
+        ("this is mrs nguyen thi hoa from the office", "nguyen", ("hoa",), "nguyen thi hoa"),
+        ("my name is mrs nguyen thi hoa", "nguyen thi", (), "nguyen thi hoa"),
         ("my name is ali al saud from acme", "ali", ("saud",), "ali al saud"),
         ("my name is le thi phuonganh", "le thi", ("phuonganh",), "le thi phuonganh"),
     ],
@@ -75,6 +77,18 @@ def test_names_that_overlap_grow_together() -> None:
 )
 def test_harmless_words_after_a_name_stay(text: str, found: str) -> None:
     assert grown(text, found) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "suspect"),
+    [
+        ("Frau Schmidt aus dem Erdgeschoss", "Schmidt", "Erdgeschoss"),  # the writer uses capitals
+        ("can mrs pemberton pick ellie up", "pemberton", "pick"),  # a title alone, and the clause goes on
+        ("my name is kim from the tower", "kim", "tower"),
+    ],
+)
+def test_a_suspected_word_of_the_sentence_stays(text: str, found: str, suspect: str) -> None:
+    assert grown(text, found, suspects=(suspect,)) == []
 
 
 def test_a_suspected_word_without_an_announcement_stays() -> None:

@@ -98,10 +98,15 @@ def is_sure(announcement: str) -> bool:
     return _STRONG.search(announcement) is not None
 
 
+def is_title(announcement: str) -> bool:
+    """Whether it is only a title: "mrs"."""
+    return _ONLY_TITLE.fullmatch(announcement) is not None
+
+
 def is_introduced(view: TextView, start: int) -> bool:
     """Whether a title stands right before a word, or words that introduce a name stand before one with a capital."""
     before = announcement_before(view, start)
-    return bool(before) and (_ONLY_TITLE.fullmatch(before) is not None or view.text[start : start + 1].isupper())
+    return bool(before) and (is_title(before) or view.text[start : start + 1].isupper())
 
 
 _SURNAME = r"(?P<name>[^\W\d_][\w'\u2019-]{2,30})"
