@@ -68,7 +68,11 @@ ENTITY_TYPES: Final = (
         "a local classifier, word lists, context",
         joining=Joining.NAME,
     ),
-    EntityType("AGE", "Ages over 89, in seven languages.", "a word for age or for turning it"),
+    EntityType(
+        "AGE",
+        "Ages over 89, in seven languages; in English any age that somebody turns on a day of a month.",
+        "a word for age or for turning it",
+    ),
     EntityType("HANDLE", "Handles of social media.", "shape, and a word that speaks of one"),
     EntityType(
         "DOB",

@@ -42,6 +42,7 @@ from models.redaction.postprocess.expected_answer import (
     is_spelled_code,
 )
 from models.redaction.postprocess.known_words import without_known_words
+from models.redaction.postprocess.whole_names import rest_of_names
 from models.redaction.postprocess.whole_values import whole_values
 from models.redaction.slots.entities import is_impersonal, slot_entities, suspected_slots
 from models.redaction.slots.explanations import NUMBER, is_explained_by_words, is_quantity
@@ -169,9 +170,10 @@ def leave_known_words(drafts: list[Draft], job: Job) -> None:
         draft.candidates = without_known_words(draft.view, draft.candidates, job.context)
 
 
-def propagate_mentions(drafts: list[Draft], _: Job) -> None:
-    """Add the other mentions of each name that was found in a text."""
+def propagate_mentions(drafts: list[Draft], job: Job) -> None:
+    """Add the rest of each name that was announced, and the other mentions of each name that was found in a text."""
     for draft in drafts:
+        draft.candidates += rest_of_names(draft.text_view, draft.candidates, draft.suspects, job.context)
         draft.candidates += other_mentions(draft.view.text, draft.candidates)
 
 
@@ -184,7 +186,7 @@ def drop_explained(drafts: list[Draft], job: Job) -> None:
             for e in draft.candidates
             if not is_explained(e, draft.view, job.context)
             and not draft.expected.explains(e)
-            and not is_plain_answer(e, draft.view.text, job.context.language)
+            and not is_plain_answer(e, draft.view.text, job.context)
             and not is_number_of_flow(e, draft.view, job.context, draft.candidates)
         ]
 
@@ -305,8 +307,7 @@ def locate_in_raw(drafts: list[Draft], _: Job) -> None:
             draft.unsettled = draft.view.ends[draft.unsettled - 1]
         # What a model of the operator's own found settles nothing; it drops its own suspects itself.
         built_in = [entity for entity in draft.entities if not entity.recognizer.startswith(OF_OWN_MODEL)]
-        outside = list(outside_of(draft.suspects, built_in))
-        draft.suspects = [suspect_at_original(suspect, draft.view) for suspect in outside]
+        draft.suspects = [suspect_at_original(each, draft.view) for each in outside_of(draft.suspects, built_in)]
         draft.entities = [at_original(entity, draft.view) for entity in draft.entities]
 
 

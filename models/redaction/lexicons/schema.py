@@ -36,6 +36,8 @@ _OTHERS: Final = {
             "back": "Words that go back to the question before.",
             "polite": "Words that may stand around them.",
             "answers": "Words that answer, hold or correct a talk, and name nobody.",
+            "greetings": "Words that greet or thank. Alone in a clause they name nobody.",
+            "addresses": "Words after a greeting that name nobody: 'pal'.",
         },
     ),
     "common_words": Subject(

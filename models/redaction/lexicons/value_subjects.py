@@ -25,6 +25,7 @@ VALUE_SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
                 "measures": "Units after a number that is no age.",
                 "work": "Words after years that are no age: 'of experience'.",
                 "things": "Things that are so many years old.",
+                "other_things": "Things that turn an age only with a day after it.",
                 "thing_verbs": "Verbs between them and the number.",
                 "determiners": "Words before a thing that is the subject of its clause.",
                 "conjunctions": "Words before those.",

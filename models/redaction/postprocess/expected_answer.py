@@ -50,6 +50,7 @@ LONGEST_NUMBER_DIGITS: Final = 9
 _GROUP: Final = re.compile(r"\d+")
 _NUMBER: Final = re.compile(r"\d[\d.,' ]*")
 _CLAUSE: Final = re.compile(r"[,;:!?\n]|\.(?:\s|$)")
+_CLAUSE_ENDS: Final = re.compile(r"\s*(?:[.,;:!?\n]|\Z)")
 _MOST_WORDS_BETWEEN: Final = 4
 """Most words between the label of a number and the number: "the mileage is by now at 48213"."""
 
@@ -147,11 +148,29 @@ def _is_inside(entity: Entity, spans: Sequence[Span]) -> bool:
     return any(start <= entity.start and entity.end <= end for start, end in spans)
 
 
-def is_plain_answer(entity: Entity, text: str, language: str) -> bool:
-    """Whether what was taken for a name are only words that answer, hold or correct a talk: "Nein, warte"."""
+def is_plain_answer(entity: Entity, text: str, context: RedactionContext) -> bool:
+    """Whether what was taken for a name are only words that answer, hold or correct a talk, or greet: "Nein, warte"."""
     guessed = entity.type == "NAME" and entity.recognizer.startswith(GUESSES)
     found = _WORD.findall(text[entity.start : entity.end].casefold()) if guessed else []
-    return bool(found) and set(found) <= words(language, "commands", "answers")
+    if not found:
+        return False
+    answers = words(context.language, "commands", "answers")
+    return answers.issuperset(found) or ("NAME" not in context.asked_for and _is_greeting(entity, text, found, context))
+
+
+def _is_greeting(entity: Entity, text: str, found: Sequence[str], context: RedactionContext) -> bool:
+    """Whether an entity is a clause that only greets, "hiya", or ends one: the "pal" of "cheers pal".
+
+    Both may be names elsewhere: "Hiya Roy", "Rahul Pal". A form of address with a capital is one.
+    """
+    greetings = words(context.language, "commands", "greetings") | words(context.language, "commands", "answers")
+    addresses = words(context.language, "commands", "addresses")
+    said = [*_WORD.findall(_CLAUSE.split(text[: entity.start])[-1].casefold()), *found]
+    called = next((at for at, word in enumerate(said) if word not in greetings), len(said))
+    small = text[entity.end - 1].islower() and text[entity.start].islower()
+    if not _CLAUSE_ENDS.match(text, entity.end) or not addresses.issuperset(said[called:]):
+        return False
+    return called > 0 and (called == len(said) or small)
 
 
 def is_number_of_flow(entity: Entity, view: TextView, context: RedactionContext, found: Sequence[Entity]) -> bool:

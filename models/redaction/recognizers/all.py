@@ -23,6 +23,7 @@ from models.redaction.recognizers.person.birth_date import BIRTH_DATE, SPOKEN_DA
 from models.redaction.recognizers.person.initials import INITIALS
 from models.redaction.recognizers.person.introduced_name import INTRODUCED_NAME, PARTICLED_NAME
 from models.redaction.recognizers.person.spelled_name import DICTATED_DIGITS, SPELLED, SPELLED_CAPITALS
+from models.redaction.recognizers.person.turned_age import TURNED_AGE, TURNED_DATE
 from models.redaction.recognizers.secrets.credentials import SECRET, TOKEN
 from models.redaction.recognizers.secrets.one_time_code import CODE, LAST_DIGITS
 from models.redaction.recognizers.secrets.passphrase import PASSWORD
@@ -33,11 +34,11 @@ ALL: tuple[Recognizer, ...] = (
     EMAIL, SPOKEN_HANDLE, LOGIN, SPELLED, INTRODUCED_NAME, PARTICLED_NAME, INITIALS, PHONE, SHORT_PHONE, CARD,
     CARD_EXPIRY, IBAN, IPV4, IPV6, MAC, URL, WALLET, SECRET, TOKEN, CODE, LAST_DIGITS, PASSWORD,
     STREET, POSTCODE, INTERSECTION, BIRTH_DATE,
-    AGE, MACHINE_READABLE, SPOKEN_DATE, *NATIONAL, *INTRODUCED, CASE_NUMBER, CODED,
+    AGE, TURNED_AGE, TURNED_DATE, MACHINE_READABLE, SPOKEN_DATE, *NATIONAL, *INTRODUCED, CASE_NUMBER, CODED,
     PICTURED_PLATE, NUMBER, DICTATED_DIGITS, SPELLED_CAPITALS, BARE_ANSWER, TRUNCATED_ENTITY,
 )  # fmt: skip
 
-ON_NUMERALS = frozenset(r.name for r in (STREET, BIRTH_DATE, SPOKEN_DATE, AGE, CARD_EXPIRY))
+ON_NUMERALS = frozenset(r.name for r in (STREET, BIRTH_DATE, SPOKEN_DATE, AGE, TURNED_AGE, TURNED_DATE, CARD_EXPIRY))
 """Names of the recognizers that also run on the numeral view, in which every spoken number is written in digits."""
 
 __all__ = ["ALL", "ON_NUMERALS", "Recognizer"]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from models.redaction.lexicons.loader import alternatives
 from models.redaction.normalize.view import TextView
 from models.redaction.recognizers.filters.quantity_context import introduced_as, is_amount, is_harmless, is_time_or_day
 from models.redaction.slots.announcements import Announcement
@@ -35,6 +36,16 @@ _MOST_CORRECTIONS: Final = 4
 
 _SHORTEST_PLURAL: Final = 4
 _CLOCK: Final = re.compile(r"(?:[01]?\d|2[0-4])(?:[0-5]\d)?")
+_HOUR: Final = r"(?:0?[1-9]|1[0-2])(?:[.:]?[0-5]\d)?"
+_MARKED: Final = r"\s?[ap]\.?m\.?"
+_MARKED_CLOCK: Final = re.compile(rf"(?:{_HOUR}(?:{_MARKED})?(?:\s?[-–]\s?|\s[^\W\d_]{{1,5}}\s))?{_HOUR}{_MARKED}")
+"""A time with a mark of its own: "5pm", "6:30 p.m.", "9-11am", "8am to 10am"."""
+
+_TIMED: Final = frozenset({"PHONE"})
+"""Types of values beside which a time stands for itself. A code may look like one: "my code is 5am"."""
+
+_BEFORE_TIME: Final = re.compile(rf"(?<![^\W_])(?:{alternatives('units', 'times')})\s$")
+_BEFORE_TIME_REACH: Final = 14
 NUMBER: Final = re.compile(r"\d+(?:[.,]\d+)*")
 _DECIMAL: Final = re.compile(r"\d{1,4}[.,]\d{1,2}")
 _YEAR: Final = re.compile(r"(?:19|20)\d\d")
@@ -101,7 +112,19 @@ def _is_counted(text: SpokenWords, run: Run, slot: Announcement | None) -> bool:
     return slot is None or (run.first > 0 and text.tokens[run.first - 1].text in text.lists.possession)
 
 
+def _is_marked_clock(text: SpokenWords, run: Run, slot: Announcement | None) -> bool:
+    """Whether the run is a time such as "5pm". In the slot of a code it also needs a word like "after" before it."""
+    lower = text.view.lower
+    if not _MARKED_CLOCK.fullmatch(lower, run.start, run.end):
+        return False
+    if slot is None or slot.type in _TIMED:
+        return True
+    return _BEFORE_TIME.search(lower[max(0, run.start - _BEFORE_TIME_REACH) : run.start]) is not None
+
+
 def _is_time(text: SpokenWords, run: Run, slot: Announcement | None) -> bool:
+    if _is_marked_clock(text, run, slot):
+        return True
     if run.characters > len(run.digits) or len(run.digits) > _LONGEST_TIME_DIGITS:
         return False
     near = text.tokens[max(0, run.first - _TIME_REACH) : run.last + 1 + _TIME_REACH]

@@ -52,3 +52,51 @@ def test_names_beside_them_are_hidden(redactor: LocalRedactor, language: str, sa
     redacted = redactor.redact(RawText(said), RedactionContext(TextSource.TYPED, language)).text
     assert hidden not in redacted.value
     assert redacted.counts["NAME"]
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("source", [TextSource.TYPED, TextSource.SPEECH])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "hiya",
+        "Hiya",
+        "hiya, just reading the meter",
+        "hiya mate",
+        "heya",
+        "cheers pal",
+        "cheers mate",
+        "thanks pal",
+        "ok pal, on my way",
+        "hello mate",
+        "ta love",
+        "morning all",
+    ],
+)
+def test_greetings_stay(redactor: LocalRedactor, source: TextSource, said: str) -> None:
+    assert redactor.redact(RawText(said), RedactionContext(source, "en")).text.value == said
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(
+    ("said", "hidden"),
+    [
+        ("hiya tom", "tom"),
+        ("hiya, tom here", "tom"),
+        ("hiya roy is my name", "hiya roy"),
+        ("my name is hiya", "hiya"),
+        ("rahul pal", "rahul pal"),
+        ("cheers rahul pal", "rahul pal"),
+        ("pal is here", "pal"),
+        ("thanks Pal", "Pal"),
+    ],
+)
+def test_names_like_greetings_are_hidden(redactor: LocalRedactor, said: str, hidden: str) -> None:
+    assert hidden not in redactor.redact(RawText(said), RedactionContext(TextSource.TYPED, "en")).text.value
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("said", ["hiya", "ta", "cheers pal"])
+def test_after_a_question_for_a_name_a_greeting_may_be_one(redactor: LocalRedactor, said: str) -> None:
+    context = RedactionContext(TextSource.TYPED, "en", asked_for=("NAME",))
+    assert redactor.redact(RawText(said), context).entities

@@ -46,6 +46,7 @@ PIECES: Final = {
     "us-rtn": "routing 021000021 at the bank", "gb-sortcode": "sort code 20-00-00",
     "gb-account": "20-00-00 55779911", "in-ifsc": "IFSC code HDFC0001234", "es-ccc": "2100-0418-45-0200051332",
     "spoken-date": "on 4 March 1984",
+    "turned-age": "I turn 40 on 4 March", "turned-date": "I turn 40 on 4 March",
     "in-aadhaar": "aadhaar 2341 2341 2346", "in-pan": "PAN ABCPE1234F",
     "ng-nin": "nin 5829 103 7746", "ng-bvn": "bvn 22140981736", "ng-tin": "tin 20148837-0001",
     "in-gstin": "gstin 27AAPFU0939F1ZV", "in-voter": "voter WKH1186253", "gb-nhs": "nhs 943 476 5870",

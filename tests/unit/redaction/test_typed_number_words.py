@@ -101,6 +101,9 @@ def test_a_hyphen_may_stand_between_double_and_its_digit(text: str, value: str) 
         ("en", "my membership ref no 5501238", "5501238"),
         ("en", "badge no. five five oh one two", "five five oh one two"),
         ("en", "staff no. 55012", "55012"),
+        ("en", "he wears badge 4471", "4471"),
+        ("en", "badge: 4471", "4471"),
+        ("en", "the guard with badge four four seven one", "four four seven one"),
         ("de", "Kundenkennung: 5501238", "5501238"),
         ("es", "referencia del cliente 5501238", "5501238"),
         ("fr", "ma référence client est 5501238", "5501238"),
@@ -113,7 +116,16 @@ def test_the_reference_of_a_customer_and_the_number_of_a_badge_are_hidden(langua
 
 
 @pytest.mark.parametrize(
-    "text", ["reference 5501238", "staff of 1200 people", "badge reader error 4410", "the badge reader has 1200 users"]
+    "text",
+    [
+        "reference 5501238",
+        "staff of 1200 people",
+        "badge reader error 4410",
+        "the badge reader has 1200 users",
+        "badge 12 of 40",
+        "badge printer 4471 is broken",
+        "we printed 1200 badges",
+    ],
 )
 def test_other_references_and_badges_stay(text: str) -> None:
     assert found(text) == []

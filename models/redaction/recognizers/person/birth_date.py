@@ -19,17 +19,17 @@ from models.redaction.types import RedactionContext
 from models.text import Entity, TextSource
 
 _MONTH_LISTS = (("months", "all"), ("months", "short"), ("dates", "months_beside_days"))
-_MONTH = rf"(?:{'|'.join(alternatives(subject, name) for subject, name in _MONTH_LISTS)})\.?"
+MONTH = rf"(?:{'|'.join(alternatives(subject, name) for subject, name in _MONTH_LISTS)})\.?"
 """The name of a month in any language."""
-_DAY = rf"(?:[0-3]?\d(?:st|nd|rd|th|er|re|[º°ª])?\.?|(?:{alternatives('dates', 'days')}))"
+DAY = rf"(?:[0-3]?\d(?:st|nd|rd|th|er|re|[º°ª])?\.?|(?:{alternatives('dates', 'days')}))"
 _YEAR = r"(?:(?:19|20)\d\d|['\u2019]?\d\d)(?![\w%]|[.,:/]\d| %)"
 _PARTICLES: Final = {name: "|".join(entries) for name, entries in word_lists(ANY, "particles").items()}
 _OF = rf"(?:(?:{_PARTICLES['dates']})[ ]){{0,2}}"
-_GAP = rf"(?:[ ,/.-]{{1,2}}{_OF})"
+GAP = rf"(?:[ ,/.-]{{1,2}}{_OF})"
 _DATES: Final = (
-    rf"{_DAY}{_GAP}{_MONTH}(?:{_GAP}{_YEAR})?",
-    rf"{_MONTH}{_GAP}(?:{_DAY}(?:{_GAP}{_YEAR})?|{_YEAR})",
-    rf"{_DAY}\s?{_GAP}\s?[01]?\d(?:st|nd|rd|th|\.)?\s?{_GAP}\s?{_YEAR}",
+    rf"{DAY}{GAP}{MONTH}(?:{GAP}{_YEAR})?",
+    rf"{MONTH}{GAP}(?:{DAY}(?:{GAP}{_YEAR})?|{_YEAR})",
+    rf"{DAY}\s?{GAP}\s?[01]?\d(?:st|nd|rd|th|\.)?\s?{GAP}\s?{_YEAR}",
     r"(?:19|20)\d\d[./-][01]?\d[./-][0-3]?\d",
 )
 _ABBREVIATION: Final = (
@@ -70,7 +70,7 @@ _YEARS_OF_BIRTH = re.compile(r"(?<!\d)(?:19\d\d|200\d)(?!\d)|\d(?:19\d\d|200\d)(
 _YEAR_AT_END = re.compile(r"(?<!\d)(?:19[2-9]\d|200\d)\W{0,2}$")
 _DAY_OR_NUMBER = re.compile(r"(?<!\w)[0-3]?\d(?:st|nd|rd|th)?(?!\w)")
 _ANY_YEAR = re.compile(r"(?:19\d\d|20[0-2]\d)(?!\d)")
-_MONTH_OR_NUMBER = re.compile(rf"\d|(?<!\w){_MONTH}(?!\w)", re.IGNORECASE)
+_MONTH_OR_NUMBER = re.compile(rf"\d|(?<!\w){MONTH}(?!\w)", re.IGNORECASE)
 _OTHER_MATTER = words(alternatives("dates", "other_matters"))
 """Words of sentences whose dates are no birth dates."""
 

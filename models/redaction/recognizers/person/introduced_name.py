@@ -87,12 +87,26 @@ class IntroducedNameRecognizer:
 INTRODUCED_NAME = IntroducedNameRecognizer()
 
 
+def announcement_before(view: TextView, start: int) -> str:
+    """The title, or the words that introduce a name, right before a word; empty if there is none."""
+    before = _INTRODUCED_BEFORE.search(view.text[max(0, start - _LONGEST_CUE) : start])
+    return before.group().strip(" .") if before else ""
+
+
+def is_sure(announcement: str) -> bool:
+    """Whether nothing but a name follows: "my name is", unlike "this is"."""
+    return _STRONG.search(announcement) is not None
+
+
+def is_title(announcement: str) -> bool:
+    """Whether it is only a title: "mrs"."""
+    return _ONLY_TITLE.fullmatch(announcement) is not None
+
+
 def is_introduced(view: TextView, start: int) -> bool:
     """Whether a title stands right before a word, or words that introduce a name stand before one with a capital."""
-    before = _INTRODUCED_BEFORE.search(view.text[max(0, start - _LONGEST_CUE) : start])
-    if before is None:
-        return False
-    return _ONLY_TITLE.fullmatch(before.group().strip(" .")) is not None or view.text[start : start + 1].isupper()
+    before = announcement_before(view, start)
+    return bool(before) and (is_title(before) or view.text[start : start + 1].isupper())
 
 
 _SURNAME = r"(?P<name>[^\W\d_][\w'\u2019-]{2,30})"
