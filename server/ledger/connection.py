@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from pathlib import Path
 from typing import Final
@@ -53,8 +54,15 @@ def connect(path: Path, memory_bytes: int = MEMORY_BYTES, *, alone: bool = False
     return connection
 
 
+def _release(name: str) -> list[int]:
+    """The numbers of a release: of ``v1.4.0+`` 1, 4, 0."""
+    return [int(number) for number in re.findall(r"\d+", name)]
+
+
 def with_new_storage(connection: DuckDb, path: Path, memory_bytes: int) -> DuckDb:
     """Let the file of an earlier release take the form of ``STORAGE``; block by block, as blocks are written anew.
+
+    A file of a later form stays as it is: DuckDB 2 gives it its own, where a person has written with it.
 
     Args:
         connection: The only one to the file. It is closed when it has to be.
@@ -70,7 +78,7 @@ def with_new_storage(connection: DuckDb, path: Path, memory_bytes: int) -> DuckD
     row = connection.execute(
         "SELECT tags['storage_version'] FROM duckdb_databases() WHERE database_name = current_database()"
     ).fetchone()
-    if row is not None and row[0] == f"{STORAGE}+":
+    if row is not None and _release(row[0]) >= _release(STORAGE):
         return connection
     connection.close()
     quoted = str(path).replace("'", "''")

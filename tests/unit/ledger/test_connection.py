@@ -83,3 +83,14 @@ def test_an_earlier_ledger_stays_as_it_is_while_the_disk_has_no_room(
     EmbeddedLedger.open(path).close()
     assert _ids(path) == ["one"]
     assert _form(path) == EARLIER
+
+
+def test_a_ledger_of_a_later_form_stays_as_it_is(tmp_path: Path) -> None:
+    """A newer release of DuckDB gives a file its own form, where a person writes with it."""
+    path = tmp_path / "ledger.duckdb"
+    with duckdb.connect(str(path), config={"storage_compatibility_version": "latest"}) as connection:
+        migrate(connection, lambda: NOW, up_to=1)
+    later = _form(path)
+    assert later > NEW
+    EmbeddedLedger.open(path).close()
+    assert _form(path) == later

@@ -50,7 +50,7 @@ class OlderLedgers:
             file = self._folder / f"{number}.duckdb"
             if earlier := [made for made in self._made if made < number]:
                 shutil.copyfile(self._made[max(earlier)], file)
-            with duckdb.connect(file) as connection:
+            with duckdb.connect(file, config={"storage_compatibility_version": "v1.0.0"}) as connection:
                 migrate(connection, lambda: NOW, up_to=number)
             self._made[number] = file
         shutil.copyfile(self._made[number], path)
