@@ -157,7 +157,7 @@ async def compare(app: App, server: Server) -> str:
     assert everything["word_count"] > 0
     assert everything["candidate_speed"]["median_factor"] > 0
     ended = await command(server, "discard")
-    assert ended == f"Speech is recognised by {IN_USE}, as the settings say.\n"
+    assert ended == f"The candidate {OTHER} ended.\nSpeech is recognised by {IN_USE}, as the settings say.\n"
     return session_id
 
 
